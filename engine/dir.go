@@ -78,7 +78,11 @@ func OpenDir(dir, name string, format int, init func(tmp string) error) (*Dir, e
 }
 
 // Path is the absolute path of the directory that belongs to the engine alone.
-func (d *Dir) Path() string { return filepath.Join(d.path, storeName, dataName) }
+func (d *Dir) Path() string { return DataPath(d.path) }
+
+// DataPath is where OpenDir(dir) keeps the engine's own files, for tools and tests that look at
+// them without the engine.
+func DataPath(dir string) string { return filepath.Join(dir, storeName, dataName) }
 
 // Format is the format that the directory was made with, at most the one given to OpenDir.
 func (d *Dir) Format() int { return d.format }
