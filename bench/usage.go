@@ -1,0 +1,52 @@
+package bench
+
+import (
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+
+	"github.com/etalon-kv/etalon/results"
+)
+
+// usage is what this process has used since it started. -1 is unknown.
+type usage struct {
+	userCPU, systemCPU       time.Duration
+	rssBytes, deviceBytes    int64
+	gcCycles                 int64
+	gcPause                  time.Duration
+	allocBytes, allocObjects int64
+}
+
+// readUsage reads all of it, without stopping the process.
+func readUsage() usage {
+	var u usage
+	readHost(&u)
+	var gc debug.GCStats
+	debug.ReadGCStats(&gc)
+	u.gcCycles, u.gcPause = gc.NumGC, gc.PauseTotal
+	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/allocs:objects"}}
+	metrics.Read(samples)
+	u.allocBytes, u.allocObjects = int64(samples[0].Value.Uint64()), int64(samples[1].Value.Uint64())
+	return u
+}
+
+// since are the resources used between u and now.
+func (u usage) since(now usage, maxRSS int64) results.Resources {
+	return results.Resources{
+		UserCPU:      now.userCPU - u.userCPU,
+		SystemCPU:    now.systemCPU - u.systemCPU,
+		MaxRSSBytes:  maxRSS,
+		GCCycles:     now.gcCycles - u.gcCycles,
+		GCPause:      now.gcPause - u.gcPause,
+		AllocBytes:   now.allocBytes - u.allocBytes,
+		AllocObjects: now.allocObjects - u.allocObjects,
+	}
+}
+
+// difference is b - a, unknown if either is.
+func difference(a, b int64) int64 {
+	if a < 0 || b < 0 {
+		return -1
+	}
+	return b - a
+}
