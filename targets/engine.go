@@ -1,0 +1,225 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/etalon-kv/etalon/bench"
+	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/results"
+)
+
+// space is where an Engine keeps its data.
+const space engine.Space = 1
+
+// Engine is the target of a bare storage backend: an operation is one Snapshot and its reads, or
+// one batch of writes, committed with the durability asked for. Sessions may run side by side;
+// writes take turns, because a Backend has one writer.
+type Engine struct {
+	backend engine.Backend
+	commit  commitFunc
+	label   results.Durability
+}
+
+// NewEngine drives b with the given durability: sync gives each write an Apply and a sync of its
+// own, group lets waiting writers share them, interval acknowledges before the sync (b is then an
+// engine.Buffered, which syncs in the background), none never asks for one. The caller keeps b
+// and closes it after the sessions.
+func NewEngine(b engine.Backend, d results.Durability) (*Engine, error) {
+	e := &Engine{backend: b, label: Label(d, b.Caps())}
+	switch d {
+	case results.DurabilitySync:
+		e.commit = single(b, true)
+	case results.DurabilityGroup:
+		e.commit = grouped(b)
+	case results.DurabilityInterval, results.DurabilityNone:
+		e.commit = single(b, false)
+	default:
+		return nil, fmt.Errorf("targets: durability %q, accepted: sync, group, interval, none", d)
+	}
+	return e, nil
+}
+
+// Label is the durability that a backend really gives when d is asked of it: nothing survives in
+// memory, and an engine that always syncs does so unasked.
+func Label(d results.Durability, c engine.Caps) results.Durability {
+	switch {
+	case !c.Persistent:
+		return results.DurabilityNone
+	case d == results.DurabilityNone && c.AlwaysSync:
+		return results.DurabilitySync
+	default:
+		return d
+	}
+}
+
+// Durability is the label of what the target gives.
+func (e *Engine) Durability() results.Durability { return e.label }
+
+// Consistency is that of one store without replicas.
+func (e *Engine) Consistency() results.Consistency { return results.Local }
+
+// Options are the backend's effective options.
+func (e *Engine) Options() map[string]map[string]string {
+	d, ok := e.backend.(engine.Described)
+	if !ok {
+		return nil
+	}
+	return map[string]map[string]string{"engine": d.Options()}
+}
+
+// Gauges are the backend's statistics.
+func (e *Engine) Gauges() bench.Gauges {
+	s := e.backend.Stats()
+	return bench.Gauges{
+		DiskBytes: s.DiskBytes, LiveBytes: s.LiveBytes, LogBytes: s.LogBytes,
+		WrittenBytes: s.WrittenBytes, Syncs: s.Syncs,
+	}
+}
+
+// Open starts a session.
+func (e *Engine) Open(context.Context, int) (bench.Session, error) {
+	s := &session{engine: e}
+	s.fill = s.write // bound once: a method value made in Do would cost an allocation each time
+	return s, nil
+}
+
+// ErrorClass names the class of an error of Do; "" is one it does not know.
+func (e *Engine) ErrorClass(err error) string {
+	for _, class := range []struct {
+		err  error
+		name string
+	}{
+		{engine.ErrFailed, "failed"},
+		{engine.ErrClosed, "closed"},
+		{engine.ErrBatchTooBig, "batch-too-big"},
+		{engine.ErrKeySize, "key-size"},
+		{engine.ErrCorrupt, "corrupt"},
+	} {
+		if errors.Is(err, class.err) {
+			return class.name
+		}
+	}
+	return ""
+}
+
+type session struct {
+	engine *Engine
+	op     *bench.Op // of the Do under way, for fill
+	fill   func(engine.Batch)
+	value  []byte
+}
+
+func (s *session) Do(_ context.Context, op *bench.Op) error {
+	s.op = op
+	switch op.Kind {
+	case bench.Get:
+		return s.get(op)
+	case bench.Scan:
+		return s.scan(op)
+	case bench.ReadModifyWrite:
+		// The value that is written does not depend on the one read, so op.Value must outlive the read.
+		write := op.Value
+		if err := s.get(op); err != nil && !errors.Is(err, bench.ErrNotFound) {
+			return err
+		}
+		read := op.Bytes
+		op.Value = write
+		err := s.put(op)
+		op.Bytes += read
+		return err
+	case bench.Put, bench.Insert, bench.Delete:
+		return s.put(op)
+	default:
+		return fmt.Errorf("targets: operation %v is not for a bare engine", op.Kind)
+	}
+}
+
+func (s *session) get(op *bench.Op) (err error) {
+	op.Items, op.Bytes = 0, 0
+	snap, err := s.engine.backend.Snapshot()
+	if err != nil {
+		return err
+	}
+	s.value, err = snap.Get(s.value[:0], space, op.Key)
+	if closeErr := snap.Close(); err == nil {
+		err = closeErr
+	}
+	if errors.Is(err, engine.ErrNotFound) {
+		return bench.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	op.Value = s.value
+	op.Items, op.Bytes = 1, int64(len(op.Key)+len(s.value))
+	return nil
+}
+
+func (s *session) scan(op *bench.Op) (err error) {
+	op.Items, op.Bytes = 0, 0
+	snap, err := s.engine.backend.Snapshot()
+	if err != nil {
+		return err
+	}
+	it := snap.Scan(space, op.Key, op.End)
+	for op.Items < op.Limit && it.Next() {
+		op.Items++
+		op.Bytes += int64(len(it.Key()) + len(it.Value()))
+	}
+	err = it.Close()
+	if closeErr := snap.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func (s *session) put(op *bench.Op) error {
+	op.Items, op.Bytes = 0, 0
+	if err := s.engine.commit(s.fill); err != nil {
+		return err
+	}
+	op.Items = 1 + len(op.More)
+	op.Bytes = int64(len(op.Key))
+	if op.Kind != bench.Delete {
+		op.Bytes += int64(len(op.Value))
+	}
+	for i := range op.More {
+		op.Bytes += int64(len(op.More[i].Key) + len(op.More[i].Value))
+	}
+	return nil
+}
+
+func (s *session) write(b engine.Batch) {
+	if s.op.Kind == bench.Delete {
+		b.Delete(space, s.op.Key)
+		for i := range s.op.More {
+			b.Delete(space, s.op.More[i].Key)
+		}
+		return
+	}
+	b.Set(space, s.op.Key, s.op.Value)
+	for i := range s.op.More {
+		b.Set(space, s.op.More[i].Key, s.op.More[i].Value)
+	}
+}
+
+func (s *session) Close() error { return nil }
+
+// Drain waits for the backend's background work, if it has any.
+func (e *Engine) Drain(ctx context.Context) error {
+	if d, ok := e.backend.(engine.Drainer); ok && e.backend.Caps().Drain {
+		return d.Drain(ctx)
+	}
+	return nil
+}
+
+var (
+	_ bench.Target       = (*Engine)(nil)
+	_ bench.Drainer      = (*Engine)(nil)
+	_ bench.Gauger       = (*Engine)(nil)
+	_ bench.Labeled      = (*Engine)(nil)
+	_ bench.Described    = (*Engine)(nil)
+	_ bench.ErrorClasser = (*Engine)(nil)
+)
