@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/etalon-kv/etalon/internal/nearest"
+	"github.com/etalon-kv/etalon/results"
 )
 
 // Bounds of what a suite may ask for: far above any sensible experiment, below what would hang a
@@ -56,7 +57,7 @@ type Suite struct {
 // Run is one measurement to make.
 type Run struct {
 	Suite string
-	// Cell is the canonical text of Factors: name=value in the order of the factors.
+	// Cell is the canonical text of Factors.
 	Cell    string
 	Factors map[string]string
 	Rep     int // from 1
@@ -169,7 +170,7 @@ func (s *Suite) reduce(cells []map[string]string, factors []Factor) ([]map[strin
 				cell[f.Name] = NotApplicable
 			}
 		}
-		key := Canonical(cell, factors)
+		key := results.CellText(cell)
 		if seen[key] || slices.ContainsFunc(s.Exclude, func(e map[string]string) bool { return matches(cell, e) }) {
 			continue
 		}
@@ -191,18 +192,6 @@ func matches(cell, pattern map[string]string) bool {
 	return true
 }
 
-// Canonical is the text that names a cell: name=value in the order of the factors, those that do
-// not apply left out.
-func Canonical(cell map[string]string, factors []Factor) string {
-	var parts []string
-	for _, f := range factors {
-		if v := cell[f.Name]; v != NotApplicable {
-			parts = append(parts, f.Name+"="+v)
-		}
-	}
-	return strings.Join(parts, " ")
-}
-
 // Runs returns all runs in the order to make them: one block a repetition, each holding every
 // cell once, shuffled by the suite's seed. Drift of the machine so falls on all cells alike.
 func (s *Suite) Runs(factors []Factor) ([]Run, error) {
@@ -221,7 +210,7 @@ func (s *Suite) Runs(factors []Factor) ([]Run, error) {
 	for rep := 1; rep <= s.Reps; rep++ {
 		for _, i := range shuffle.Perm(len(cells)) {
 			runs = append(runs, Run{
-				Suite: s.Name, Cell: Canonical(cells[i], factors), Factors: cells[i],
+				Suite: s.Name, Cell: results.CellText(cells[i]), Factors: cells[i],
 				Rep: rep, Order: len(runs), Seed: repSeed(s.Seed, rep),
 			})
 		}
