@@ -106,7 +106,8 @@ type Snapshot interface {
 	// key that is missing answers dst and ErrNotFound; an empty value is found, and appends
 	// nothing. One rule and one copy for all engines, because their own lifetimes differ.
 	Get(dst []byte, s Space, key []byte) ([]byte, error)
-	// Scan visits the keys of [lo, hi) in ascending order (bounds as in Batch.DeleteRange).
+	// Scan visits the keys of [lo, hi) in ascending order (bounds as in Batch.DeleteRange). It
+	// copies the bounds: the caller may reuse its slices at once.
 	Scan(s Space, lo, hi []byte) Iterator
 	// ScanBack visits the keys of [lo, hi) in descending order.
 	ScanBack(s Space, lo, hi []byte) Iterator
@@ -119,7 +120,7 @@ type Iterator interface {
 	// Next moves on and tells whether there is a key. Once false it stays false.
 	Next() bool
 	// Key and Value are read-only and valid until the next Next or Close; nil unless the last
-	// Next was true (an empty value is non-nil and empty).
+	// Next was true and nothing was closed since (an empty value is non-nil and empty).
 	Key() []byte
 	Value() []byte
 	// Err is what ended the iteration early, nil at the regular end.

@@ -15,3 +15,5 @@ func harness() enginetest.Harness {
 }
 
 func BenchmarkEngine(b *testing.B) { enginetest.Bench(b, harness()) }
+
+func TestEngine(t *testing.T) { enginetest.Run(t, harness()) }

@@ -1,0 +1,29 @@
+package enginetest
+
+import "testing"
+
+// group is one file of the suite.
+type group struct {
+	name string
+	run  func(t *testing.T, h Harness)
+}
+
+// Run checks every rule of the contract that can be seen from outside. See the package comment
+// for where it must be called.
+func Run(t *testing.T, h Harness) {
+	groups := []group{
+		{"Reads", testReads},
+		{"Order", testOrder},
+		{"Batches", testBatches},
+		{"BatchLimits", testBatchLimits},
+		{"Snapshots", testSnapshots},
+		{"Lifetimes", testLifetimes},
+		{"Misuse", testMisuse},
+		{"AfterClose", testAfterClose},
+		{"Concurrency", testConcurrency},
+		{"Random", testRandom},
+	}
+	for _, g := range groups {
+		t.Run(g.name, func(t *testing.T) { g.run(t, h) })
+	}
+}
