@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -110,15 +111,13 @@ func traitsOf(r *Record) map[trait]string {
 func naturalCompare(a, b string) int {
 	x, errX := strconv.ParseFloat(a, 64)
 	y, errY := strconv.ParseFloat(b, 64)
+	numX, numY := errX == nil && finite(x), errY == nil && finite(y)
 	switch {
-	case errX == nil && errY == nil && x != y:
-		if x < y {
-			return -1
-		}
-		return 1
-	case errX == nil && errY != nil:
+	case numX && numY && x != y:
+		return cmp.Compare(x, y)
+	case numX && !numY:
 		return -1
-	case errX != nil && errY == nil:
+	case !numX && numY:
 		return 1
 	}
 	return strings.Compare(a, b)

@@ -1,0 +1,7 @@
+package results
+
+// What the external tests look into.
+var (
+	RatioOf = ratioOf
+	Holm    = holm
+)

@@ -1,0 +1,185 @@
+package results
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Winner tells who was best at one workload: among cells that differ only in the contenders and
+// have the same labels.
+type Winner struct {
+	// Title is the workload, with the other factors that vary between the groups' cells and are not
+	// what the contest is about. It is safe to print.
+	Title string
+	// Factors are what the ranked cells have in common.
+	Factors     map[string]string
+	Durability  Durability
+	Consistency Consistency
+	Metric      Metric
+	// Ranked are the cells from best to worst by median; Names what tells them apart.
+	Ranked []*Cell
+	Names  []string
+	// Ratio is how many times better the first is than the second (above 1, whatever better means).
+	Ratio Ratio
+	// Won: the interval excludes 1 and has a confidence of at least 90 %.
+	Won bool
+	// Unranked names contenders of the same workload under other labels, which are in no ranking
+	// with these.
+	Unranked []string
+}
+
+// leastConfidence is asked of an interval before anybody is said to have won.
+const leastConfidence = 0.8999999 // 3 runs each give 0.9 up to rounding
+
+// Winners finds who is best at what: one Winner for each choice of all factors but the contenders
+// ("engine" and the other parts that can be swapped, if none are named) and for each label. The
+// metric is throughput for closed loops; for open loops, where it is given, the p99 latency.
+func Winners(g *Groups, between ...string) []Winner {
+	if len(between) == 0 {
+		between = contenders()
+	}
+	// The durability factor is what was asked for; the label is what the target gives. A contender
+	// that cannot give it is mentioned beside those that can.
+	aside := append([]string{"durability"}, between...)
+	type place struct{ rest, labels string }
+	sets := map[place][]*Cell{}
+	var order []place
+	for _, c := range g.Cells {
+		rest := maps.Clone(c.Factors)
+		for _, f := range aside {
+			delete(rest, f)
+		}
+		p := place{CellText(rest), string(c.Durability) + "\n" + string(c.Consistency)}
+		if sets[p] == nil {
+			order = append(order, p)
+		}
+		sets[p] = append(sets[p], c)
+	}
+	var out []Winner
+	for _, p := range order {
+		if len(sets[p]) < 2 {
+			continue
+		}
+		w := rank(sets[p], between)
+		w.Title = title(g, w.Factors, aside)
+		for _, q := range order {
+			if q.rest != p.rest || q.labels == p.labels {
+				continue
+			}
+			for _, c := range sets[q] {
+				w.Unranked = append(w.Unranked, fmt.Sprintf("%s (%s, %s)", nameAmong(c, between), c.Durability, c.Consistency))
+			}
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+func rank(cells []*Cell, between []string) Winner {
+	w := Winner{Durability: cells[0].Durability, Consistency: cells[0].Consistency, Metric: Throughput()}
+	w.Factors = maps.Clone(cells[0].Factors)
+	for _, f := range between {
+		delete(w.Factors, f)
+	}
+	if slices.ContainsFunc(cells, (*Cell).OpenLoop) {
+		w.Metric = LatencyQuantile("", 0.99)
+	}
+	for _, c := range cells {
+		if c.Summary(w.Metric).N > 0 {
+			w.Ranked = append(w.Ranked, c)
+		}
+	}
+	slices.SortStableFunc(w.Ranked, func(a, b *Cell) int {
+		x, y := a.Summary(w.Metric).Center, b.Summary(w.Metric).Center
+		if w.Metric.Better == HigherBetter {
+			x, y = y, x
+		}
+		return cmp.Compare(x, y)
+	})
+	// What all contenders share need not be said of each.
+	tell := slices.DeleteFunc(slices.Clone(between), func(f string) bool {
+		return !slices.ContainsFunc(cells, func(c *Cell) bool { return c.Factors[f] != cells[0].Factors[f] })
+	})
+	for _, c := range w.Ranked {
+		w.Names = append(w.Names, nameAmong(c, tell))
+	}
+	if len(w.Ranked) < 2 {
+		return w
+	}
+	first, second := w.Ranked[0].Sample(w.Metric), w.Ranked[1].Sample(w.Metric)
+	if w.Metric.Better == LowerBetter {
+		first, second = second, first
+	}
+	r, ok := ratioOf(first, second)
+	w.Ratio, w.Won = r, ok && r.Lo > 1 && r.Confidence >= leastConfidence
+	return w
+}
+
+func title(g *Groups, factors map[string]string, aside []string) string {
+	words := []string{Inert(factors["workload"])}
+	for _, f := range g.Varying {
+		if v, ok := factors[f]; ok && f != "workload" && !slices.Contains(aside, f) {
+			words = append(words, Inert(f)+"="+Inert(v))
+		}
+	}
+	return strings.TrimSpace(strings.Join(words, " "))
+}
+
+func nameAmong(c *Cell, factors []string) string {
+	var words []string
+	for _, f := range factors {
+		if v := c.Factors[f]; v != "" && v != "none" {
+			words = append(words, Inert(v))
+		}
+	}
+	slices.Reverse(words) // the engine first
+	return strings.Join(words, " ")
+}
+
+// String is one sentence, safe to print.
+func (w Winner) String() string {
+	s := w.Title + " (" + string(w.Durability) + ", " + string(w.Consistency) + "): " + w.verdict()
+	if len(w.Unranked) > 0 {
+		s += "; not ranked with these: " + strings.Join(w.Unranked, ", ")
+	}
+	return s + "."
+}
+
+func (w Winner) verdict() string {
+	if len(w.Ranked) < 2 {
+		return "fewer than two contenders have a " + w.Metric.Title
+	}
+	first, second, r := w.Names[0], w.Names[1], w.Ratio
+	if r.NA == 0 {
+		return fmt.Sprintf("%s leads %s in %s, but no ratio can be formed", first, second, w.Metric.Title)
+	}
+	lead := fmt.Sprintf("%s times the %s of %s", times(r.Center), w.Metric.Title, second)
+	if w.Metric.Better == LowerBetter {
+		lead = fmt.Sprintf("a %s that is %s times lower than that of %s", w.Metric.Title, times(r.Center), second)
+	}
+	runs := fmt.Sprintf("%d and %d runs", r.NA, r.NB)
+	switch {
+	case r.NA == r.NB && r.NA == 1:
+		runs = "1 run each"
+	case r.NA == r.NB:
+		runs = fmt.Sprintf("%d runs each", r.NA)
+	}
+	interval := fmt.Sprintf("%.0f %% interval %s to %s", 100*r.Confidence, times(r.Lo), times(r.Hi))
+	switch {
+	case w.Won:
+		return fmt.Sprintf("%s wins, with %s (%s, %s)", first, lead, interval, runs)
+	case r.Confidence < leastConfidence:
+		return fmt.Sprintf("no winner at %s, which are too few for a verdict; %s has %s", runs, first, lead)
+	}
+	return fmt.Sprintf("no winner at %s: %s has %s, but the %s includes 1", runs, first, lead, interval)
+}
+
+func times(x float64) string {
+	if x >= 100 {
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.2f", x)
+}
