@@ -47,6 +47,14 @@ func (s Steps) At(n uint64) (time.Duration, bool) {
 	return start, false
 }
 
+// length is how long all steps take.
+func (s Steps) length() (sum time.Duration) {
+	for _, step := range s {
+		sum += step.For
+	}
+	return sum
+}
+
 // Rate implements Schedule.
 func (s Steps) Rate(d time.Duration) float64 {
 	var ops float64
