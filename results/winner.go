@@ -63,22 +63,31 @@ func Winners(g *Groups, between ...string) []Winner {
 		if len(sets[p]) < 2 {
 			continue
 		}
-		w := rank(sets[p], between)
-		w.Title = title(g, w.Factors, aside)
+		var others []*Cell
 		for _, q := range order {
-			if q.rest != p.rest || q.labels == p.labels {
-				continue
+			if q.rest == p.rest && q.labels != p.labels {
+				others = append(others, sets[q]...)
 			}
-			for _, c := range sets[q] {
-				w.Unranked = append(w.Unranked, fmt.Sprintf("%s (%s, %s)", nameAmong(c, between), c.Durability, c.Consistency))
-			}
+		}
+		tell := tellingApart(append(slices.Clone(others), sets[p]...), between)
+		w := rank(sets[p], between, tell)
+		w.Title = title(g, w.Factors, aside)
+		for _, c := range others {
+			w.Unranked = append(w.Unranked, fmt.Sprintf("%s (%s, %s)", nameAmong(c, tell), c.Durability, c.Consistency))
 		}
 		out = append(out, w)
 	}
 	return out
 }
 
-func rank(cells []*Cell, between []string) Winner {
+// tellingApart are the factors that the cells differ in; what all share need not be said of each.
+func tellingApart(cells []*Cell, between []string) []string {
+	return slices.DeleteFunc(slices.Clone(between), func(f string) bool {
+		return !slices.ContainsFunc(cells, func(c *Cell) bool { return c.Factors[f] != cells[0].Factors[f] })
+	})
+}
+
+func rank(cells []*Cell, between, tell []string) Winner {
 	w := Winner{Durability: cells[0].Durability, Consistency: cells[0].Consistency, Metric: Throughput()}
 	w.Factors = maps.Clone(cells[0].Factors)
 	for _, f := range between {
@@ -98,10 +107,6 @@ func rank(cells []*Cell, between []string) Winner {
 			x, y = y, x
 		}
 		return cmp.Compare(x, y)
-	})
-	// What all contenders share need not be said of each.
-	tell := slices.DeleteFunc(slices.Clone(between), func(f string) bool {
-		return !slices.ContainsFunc(cells, func(c *Cell) bool { return c.Factors[f] != cells[0].Factors[f] })
 	})
 	for _, c := range w.Ranked {
 		w.Names = append(w.Names, nameAmong(c, tell))

@@ -12,13 +12,20 @@ import (
 // the ledger and the resources that go with them.
 func (o *Options) fillSeries(rng *rand.Rand, r *results.Record, m engineModel) {
 	var ops, writes int64
+	var busy time.Duration
 	all := results.NewHistogram()
 	for kind, s := range r.Ops {
 		ops += s.Count
+		busy += s.Service.Sum()
 		if kind == "put" {
 			writes = s.Count
 		}
 		all.Merge(s.Latency())
+	}
+	// Clients busy all the time: Little's law holds exactly.
+	measured := busy / clients
+	if o.Rate > 0 {
+		measured = time.Duration(float64(ops) / float64(o.Rate) * float64(time.Second))
 	}
 	const pair = keyBytes + valueBytes
 	client := writes * pair
@@ -27,7 +34,7 @@ func (o *Options) fillSeries(rng *rand.Rand, r *results.Record, m engineModel) {
 	p99, _ := all.Quantile(0.99)
 	p999, _ := all.Quantile(0.999)
 	n := max(int(o.Duration/time.Second), 1)
-	step := o.Duration / time.Duration(n)
+	step := measured / time.Duration(n)
 	for i := range n {
 		wave := 1 + 0.05*math.Sin(float64(i)) + rng.NormFloat64()*0.02
 		share := float64(i+1) / float64(n)
@@ -53,16 +60,16 @@ func (o *Options) fillSeries(rng *rand.Rand, r *results.Record, m engineModel) {
 		Dataset: dataset, Disk: end.DiskBytes, DiskPeak: end.DiskBytes * 11 / 10, Live: dataset, Log: 4 << 20,
 	}
 	r.Resources = results.Resources{
-		UserCPU: scale(o.Duration, 1.1), SystemCPU: scale(o.Duration, 0.3), MaxRSSBytes: 180 << 20,
+		UserCPU: scale(measured, 1.1), SystemCPU: scale(measured, 0.3), MaxRSSBytes: 180 << 20,
 		GCCycles: int64(n) * 3, GCPause: time.Duration(n) * 200 * time.Microsecond,
 		AllocBytes: ops * 320, AllocObjects: ops * 4,
 	}
 	r.Phases = []results.Phase{
 		{Name: "load", Duration: 900 * time.Millisecond, Ops: loadedKeys},
 		{Name: "warmup", Start: 900 * time.Millisecond, Duration: time.Second, Ops: ops / int64(n)},
-		{Name: "measure", Start: 1900 * time.Millisecond, Duration: o.Duration, Ops: ops},
-		{Name: "drain", Start: 1900*time.Millisecond + o.Duration, Duration: scale(time.Second, m.writeAmp/40)},
-		{Name: "verify", Start: 3*time.Second + o.Duration, Duration: 100 * time.Millisecond, Ops: 1000},
+		{Name: "measure", Start: 1900 * time.Millisecond, Duration: measured, Ops: ops},
+		{Name: "drain", Start: 1900*time.Millisecond + measured, Duration: scale(time.Second, m.writeAmp/40)},
+		{Name: "verify", Start: 3*time.Second + measured, Duration: 100 * time.Millisecond, Ops: 1000},
 	}
 }
 
