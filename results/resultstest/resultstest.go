@@ -196,7 +196,7 @@ func repeat(h *results.Histogram, n int) *results.Histogram {
 func env() results.Env {
 	return results.Env{
 		Host: "4f1c2a9b", OS: "linux", Arch: "amd64", Kernel: "6.12.0", CPU: "Synthetic CPU 3.0 GHz", Cores: 2,
-		GOMAXPROCS: 2, MemBytes: 8 << 30, CgroupCPU: "max", CgroupMem: "max", Governor: "unknown",
+		GOMAXPROCS: 2, MemBytes: 8 << 30, CgroupCPU: "no limit", CgroupMem: "no limit", Governor: "unknown",
 		FileSystem: "ext4 rw,relatime", Device: "virtio disk, not rotational",
 		DiskSyncP50: 180 * time.Microsecond, DiskSyncP99: 900 * time.Microsecond, DiskSyncN: 300,
 		TimerCost: 40 * time.Nanosecond, GoVersion: "go1.26.0", GOGC: "100", GOMEMLIM: "off", Commit: "unknown",
