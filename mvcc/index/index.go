@@ -10,8 +10,12 @@ import (
 // has made visible to its readers instead.
 const Latest = math.MaxInt64
 
-// MaxSub is the largest sub-revision that an Index takes: 2,147,483,647.
-const MaxSub = math.MaxInt32
+// MaxMain and MaxSub are the largest revision that an Index takes. A million transactions a second
+// reach MaxMain in 36,000 years; what is left of 64 bits are flags of the packed forms.
+const (
+	MaxMain = 1<<60 - 1
+	MaxSub  = math.MaxInt32
+)
 
 var (
 	// ErrNotFound: the key does not exist at the newest revision, so there is nothing to delete.
@@ -59,9 +63,9 @@ type Reader interface {
 // Index is an ordered map from keys to their revisions. Writing methods are serialised inside, so
 // Compact may run on a goroutine of its own; Put and Tombstone have one caller, since their
 // revisions must ascend. Keys are not empty and are copied; bytes of any value and length are
-// taken. Main revisions are at least 1, sub-revisions 0 to MaxSub.
+// taken. Main revisions are 1 to MaxMain, sub-revisions 0 to MaxSub.
 //
-// A revision that is not greater than every one before it is a broken invariant of the caller:
+// A revision outside of that or not greater than every one before it is a broken invariant of the caller:
 // Put and Tombstone panic, as the history would be wrong from then on.
 type Index interface {
 	Reader

@@ -3,7 +3,9 @@ package index
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 )
 
@@ -17,6 +19,11 @@ func (r Revision) Compare(o Revision) int {
 		return c
 	}
 	return cmp.Compare(r.Sub, o.Sub)
+}
+
+// Valid tells whether r is one that an Index takes.
+func (r Revision) Valid() bool {
+	return r.Main >= 1 && r.Main <= MaxMain && r.Sub >= 0 && r.Sub <= MaxSub
 }
 
 // String is main.sub, as 17.0.
@@ -86,10 +93,13 @@ func head(b []byte) (h uint64) {
 // CommonPrefix is the number of leading bytes that a and b share.
 func CommonPrefix(a, b []byte) int {
 	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		if d := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); d != 0 {
+			return i + bits.TrailingZeros64(d)/8
 		}
 	}
-	return n
+	for ; i < n && a[i] == b[i]; i++ {
+	}
+	return i
 }

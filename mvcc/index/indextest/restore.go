@@ -69,6 +69,7 @@ func testContradictions(t *testing.T, open func() index.Index) {
 		{"a generation that goes on after its tombstone", [][]index.Record{{put("key", 5, 5, 1), dead("key", 6), put("key", 7, 5, 2)}}},
 		{"revision 0", [][]index.Record{{put("key", 0, 0, 1)}}},
 		{"a tombstone at revision 0", [][]index.Record{{dead("key", 0)}}},
+		{"a main revision too large", [][]index.Record{{put("key", index.MaxMain+1, index.MaxMain+1, 1)}}},
 		{"a sub-revision too large", [][]index.Record{{{Key: []byte("key"), Rev: index.Revision{Main: 5, Sub: index.MaxSub + 1}, Tombstone: true}}}},
 	}
 	for _, c := range cases {

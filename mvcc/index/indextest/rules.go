@@ -174,7 +174,7 @@ func testRangeEnds(t *testing.T, open func() index.Index) {
 }
 
 func testRevisionsAscend(t *testing.T, open func() index.Index) {
-	bad := []index.Revision{{Main: 5, Sub: 2}, {Main: 5, Sub: 1}, {Main: 4, Sub: 9}, {}, {Main: -1}, {Main: 6, Sub: -1}, {Main: 6, Sub: index.MaxSub + 1}}
+	bad := []index.Revision{{Main: 5, Sub: 2}, {Main: 5, Sub: 1}, {Main: 4, Sub: 9}, {}, {Main: -1}, {Main: index.MaxMain + 1}, {Main: 6, Sub: -1}, {Main: 6, Sub: index.MaxSub + 1}}
 	for _, rev := range bad {
 		for _, tombstone := range []bool{false, true} {
 			x := open()

@@ -145,7 +145,7 @@ func (h History) Compact(buf []Rev, at int64) (_ History, dropped int) {
 // Add is h with a record of an engine at its end, checked against what h ends with.
 // Errors: index.ErrContradiction.
 func (h History) Add(r *index.Record) (History, error) {
-	if r.Rev.Main < 1 || r.Rev.Sub < 0 || r.Rev.Sub > index.MaxSub {
+	if !r.Rev.Valid() {
 		return h, contradiction(r, "is no revision")
 	}
 	empty := len(h.revs) == 0

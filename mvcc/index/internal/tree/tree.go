@@ -79,7 +79,7 @@ func (x *Index) Tombstone(key []byte, rev index.Revision) error {
 
 // advance takes rev as the newest revision, and panics if it is not.
 func (x *Index) advance(key []byte, rev index.Revision) {
-	if rev.Main < 1 || rev.Sub < 0 || rev.Sub > index.MaxSub || rev.Compare(x.newest) <= 0 {
+	if !rev.Valid() || rev.Compare(x.newest) <= 0 {
 		panic(fmt.Sprintf("index: key %q written at revision %v after revision %v", key, rev, x.newest))
 	}
 	x.newest = rev
