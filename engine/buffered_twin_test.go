@@ -1,0 +1,268 @@
+package engine_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/engines/mem"
+)
+
+// twin is what a Buffered backend must show, kept in the dumbest way.
+type twin map[engine.Space]map[string]string
+
+func (t twin) clone() twin {
+	c := twin{}
+	for s, m := range t {
+		c[s] = maps.Clone(m)
+	}
+	return c
+}
+
+func (t twin) set(s engine.Space, key, value string) {
+	if t[s] == nil {
+		t[s] = map[string]string{}
+	}
+	t[s][key] = value
+}
+
+func (t twin) deleteRange(s engine.Space, lo, hi []byte) {
+	maps.DeleteFunc(t[s], func(key, _ string) bool { return engine.InRange([]byte(key), lo, hi) })
+}
+
+// list is what a scan of [lo, hi) shows.
+func (t twin) list(s engine.Space, lo, hi []byte, back bool) []string {
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(t[s])) {
+		if engine.InRange([]byte(key), lo, hi) && !engine.EmptyRange(lo, hi) {
+			all = append(all, fmt.Sprintf("%q=%q", key, t[s][key]))
+		}
+	}
+	if back {
+		slices.Reverse(all)
+	}
+	return all
+}
+
+func list(t *testing.T, it engine.Iterator) []string {
+	t.Helper()
+	var all []string
+	for it.Next() {
+		all = append(all, fmt.Sprintf("%q=%q", it.Key(), it.Value()))
+	}
+	if err := it.Close(); err != nil {
+		t.Fatalf("iterator: %v", err)
+	}
+	return all
+}
+
+// posing is a backend that poses with other abilities than its own, to reach what Buffered does
+// for them.
+type posing struct {
+	engine.Backend
+	caps engine.Caps
+}
+
+func (p posing) Caps() engine.Caps { return p.caps }
+
+// twinRun is one random history.
+type twinRun struct {
+	t     *testing.T
+	rand  *rand.Rand
+	inner engine.Backend
+	b     engine.Backend
+	state twin
+	views []twinView
+}
+
+type twinView struct {
+	snap  engine.Snapshot
+	state twin
+}
+
+func TestBufferedShowsWhatItsTwinShows(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("ETALON_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("ETALON_SEED=%d repeats this", seed)
+	policies := []engine.Policy{
+		{Interval: time.Hour},
+		{Interval: time.Hour, MaxOps: 9},
+		{Interval: 50 * time.Microsecond},
+		{Interval: time.Millisecond, MaxBytes: 100},
+	}
+	caps := []engine.Caps{{}, {RangeDelete: true}, {MaxBatchOps: 40, MaxBatchBytes: 400}, {RangeDelete: true, MaxBatchOps: 40}}
+	steps := 3000
+	if testing.Short() {
+		steps = 500
+	}
+	for i, p := range policies {
+		for j, c := range caps {
+			t.Run(fmt.Sprintf("policy %d over abilities %d", i, j), func(t *testing.T) {
+				bare, err := mem.Open(mem.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := &twinRun{t: t, rand: rand.New(rand.NewPCG(seed, uint64(i*10+j))), inner: bare, state: twin{}}
+				if r.b, err = engine.Buffered(posing{bare, c}, p); err != nil {
+					t.Fatal(err)
+				}
+				for range steps {
+					r.step()
+				}
+				r.finish()
+			})
+		}
+	}
+}
+
+func (r *twinRun) step() {
+	switch n := r.rand.IntN(20); {
+	case n < 11:
+		r.apply()
+	case n < 13:
+		snap, err := r.b.Snapshot()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.views = append(r.views, twinView{snap, r.state.clone()})
+	case n < 18 && len(r.views) > 0:
+		r.look(r.views[r.rand.IntN(len(r.views))])
+	case n == 18 && len(r.views) > 4:
+		i := r.rand.IntN(len(r.views))
+		if err := r.views[i].snap.Close(); err != nil {
+			r.t.Fatal(err)
+		}
+		r.views = slices.Delete(r.views, i, i+1)
+	case n == 19:
+		if err := r.b.Sync(); err != nil {
+			r.t.Fatal(err)
+		}
+		r.lookInside()
+	}
+}
+
+// key is short, from few letters, so that histories meet; the ends of the order are among them.
+func (r *twinRun) key() []byte {
+	letters := []byte{0, 'a', 'b', 0xff}
+	k := make([]byte, 1+r.rand.IntN(3))
+	for i := range k {
+		k[i] = letters[r.rand.IntN(len(letters))]
+	}
+	return k
+}
+
+func (r *twinRun) bound() []byte {
+	switch r.rand.IntN(8) {
+	case 0:
+		return nil
+	case 1:
+		return []byte{}
+	}
+	return r.key()
+}
+
+// space is one of two that are neighbours in the order.
+func (r *twinRun) space() engine.Space { return engine.Space(7 + r.rand.IntN(2)) }
+
+func (r *twinRun) apply() {
+	b := r.b.NewBatch()
+	next := r.state.clone()
+	for range r.rand.IntN(6) {
+		s := r.space()
+		switch r.rand.IntN(6) {
+		case 0:
+			lo, hi := r.bound(), r.bound()
+			b.DeleteRange(s, lo, hi)
+			if !engine.EmptyRange(lo, hi) {
+				next.deleteRange(s, lo, hi)
+			}
+		case 1:
+			k := r.key()
+			b.Delete(s, k)
+			delete(next[s], string(k))
+		default:
+			k, v := r.key(), bytes.Repeat([]byte{'v'}, r.rand.IntN(4))
+			v = strconv.AppendInt(v, r.rand.Int64N(1000), 10)[r.rand.IntN(2):]
+			b.Set(s, k, v)
+			next.set(s, string(k), string(v))
+			clear(k) // the batch has its own copies
+			clear(v)
+		}
+	}
+	err := r.b.Apply(b, r.rand.IntN(20) == 0)
+	switch {
+	case err == nil:
+		r.state = next
+	case !errors.Is(err, engine.ErrBatchTooBig): // a range over many keys may be
+		r.t.Fatal(err)
+	}
+}
+
+// look compares one view with its twin.
+func (r *twinRun) look(v twinView) {
+	r.t.Helper()
+	s, lo, hi, key := r.space(), r.bound(), r.bound(), r.key()
+	got, err := v.snap.Get([]byte("x"), s, key)
+	want, ok := v.state[s][string(key)]
+	if ok && (err != nil || string(got) != "x"+want) || !ok && !errors.Is(err, engine.ErrNotFound) {
+		r.t.Fatalf("Get(%d, %q) = %q, %v; want %q, found %v", s, key, got, err, want, ok)
+	}
+	if got, want := list(r.t, v.snap.Scan(s, lo, hi)), v.state.list(s, lo, hi, false); !slices.Equal(got, want) {
+		r.t.Fatalf("Scan(%d, %q, %q)\n  is %s\nwant %s", s, lo, hi, got, want)
+	}
+	if got, want := list(r.t, v.snap.ScanBack(s, lo, hi)), v.state.list(s, lo, hi, true); !slices.Equal(got, want) {
+		r.t.Fatalf("ScanBack(%d, %q, %q)\n  is %s\nwant %s", s, lo, hi, got, want)
+	}
+}
+
+// lookInside compares what reached the inner backend, after a Sync, with the twin.
+func (r *twinRun) lookInside() {
+	r.t.Helper()
+	snap, err := r.inner.Snapshot()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, s := range []engine.Space{7, 8} {
+		if got, want := list(r.t, snap.Scan(s, nil, nil)), r.state.list(s, nil, nil, false); !slices.Equal(got, want) {
+			r.t.Fatalf("after Sync space %d of the inner backend\n  is %s\nwant %s", s, got, want)
+		}
+	}
+	if err := snap.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *twinRun) finish() {
+	for _, v := range r.views {
+		r.look(v)
+		if err := r.b.Close(); !errors.Is(err, engine.ErrBusy) {
+			r.t.Fatalf("Close with a Snapshot open: %v", err)
+		}
+		if err := v.snap.Close(); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	if err := r.b.Sync(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.lookInside()
+	if err := r.b.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+}
