@@ -1,0 +1,179 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/etalon-kv/etalon/results"
+	"github.com/etalon-kv/etalon/results/plot"
+)
+
+// column is one head of the summary table.
+type column struct {
+	Name   string
+	Hint   string
+	Number bool
+}
+
+// row is one cell of the experiment.
+type row struct {
+	First  bool // of its panel
+	Fields []field
+}
+
+// field is one cell of the table. Sort is what a click on the head sorts by: a number or a text.
+type field struct {
+	Text   string
+	Spread string
+	Sort   string
+	Number bool
+	Look   *plot.Look // set in the field that names the row
+}
+
+func text(s string) field {
+	s = results.Inert(s)
+	return field{Text: s, Sort: s}
+}
+
+// number is a field that sorts by v. An unknown one shows a dash and sorts first.
+func number(v float64, known bool, format func(float64) string) field {
+	if !known {
+		return field{Text: "–", Sort: "-1", Number: true}
+	}
+	return field{Text: format(v), Sort: strconv.FormatFloat(v, 'g', -1, 64), Number: true}
+}
+
+// summary lays out the table: one row for each line of each panel.
+func summary(panels []plot.Panel) ([]column, []row) {
+	extra := extraFactors(panels)
+	columns := []column{{Name: "Workload"}, {Name: "Engine"}}
+	for _, f := range extra {
+		columns = append(columns, column{Name: results.Inert(f)})
+	}
+	columns = append(columns,
+		column{Name: "Durability", Hint: "what an acknowledged write has survived, and what a read may answer"},
+		column{Name: "N", Hint: "valid runs", Number: true},
+		column{Name: "Operations / s", Hint: "median over runs, and its interval", Number: true},
+		column{Name: "p50", Hint: "half of all operations took at most this", Number: true},
+		column{Name: "p99", Number: true}, column{Name: "p99.9", Number: true},
+		column{Name: "max", Hint: "the slowest operation of all runs", Number: true},
+		column{Name: "CPU / op", Hint: "user and system time of the whole process, generator included", Number: true},
+		column{Name: "Written", Hint: "bytes written by the engine per byte the clients wrote", Number: true},
+		column{Name: "Disk", Hint: "data directory after the drain", Number: true},
+	)
+	var rows []row
+	for _, p := range panels {
+		for i, l := range p.Lines {
+			rows = append(rows, row{First: i == 0 && len(rows) > 0, Fields: summaryFields(l, extra)})
+		}
+	}
+	return columns, rows
+}
+
+func summaryFields(l plot.Line, extra []string) []field {
+	c := l.Cell
+	name := text(c.Factors["engine"])
+	if name.Text == "" || name.Text == "none" {
+		name = text(c.Factors["target"])
+	}
+	name.Look = &l.Look
+	fields := []field{text(c.Factors["workload"]), name}
+	for _, f := range extra {
+		fields = append(fields, text(c.Factors[f]))
+	}
+	rate := c.Summary(results.Throughput())
+	ops := number(rate.Center, rate.N > 0, grouped)
+	ops.Spread = spreadText(rate)
+	h := c.Latency("")
+	fields = append(fields, text(string(c.Durability)+", "+string(c.Consistency)),
+		number(float64(len(c.Runs)), true, grouped), ops)
+	for _, q := range []float64{0.5, 0.99, 0.999, 1} {
+		fields = append(fields, quantile(h, q))
+	}
+	flow := newByteFlow(c)
+	return append(fields, cpuPerOp(c),
+		number(flow.Written, flow.Written >= 0, plot.FormatTimes),
+		number(flow.Disk, flow.Disk >= 0, plot.FormatBytes))
+}
+
+// quantile shows q of h; where fewer operations were done than q can tell, a dash.
+func quantile(h *results.Histogram, q float64) field {
+	d, ok := h.Quantile(q)
+	if h.Count() == 0 || q < 1 && float64(h.Count())*(1-q) < 1 {
+		return number(0, false, nil)
+	}
+	f := number(float64(d), true, plot.FormatTime)
+	if !ok {
+		f.Text = "> " + plot.FormatTime(float64(results.HistogramMax))
+	}
+	return f
+}
+
+// spreadText is the interval of a throughput in per cent of its median.
+func spreadText(s results.Summary) string {
+	if s.N < 2 || s.Center <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("(−%.1f +%.1f %%)", 100*(s.Center-s.Lo)/s.Center, 100*(s.Hi-s.Center)/s.Center)
+}
+
+func cpuPerOp(c *results.Cell) field {
+	ms, err := results.MetricsByUnit("cpu-ns/op")
+	if err != nil {
+		panic(err) // the unit stands above
+	}
+	s := c.Summary(ms[0])
+	return number(s.Center, s.N > 0, plot.FormatTime)
+}
+
+// extraFactors are those that differ between cells beside workload, engine and durability.
+func extraFactors(panels []plot.Panel) []string {
+	first := map[string]string{}
+	var out []string
+	for _, p := range panels {
+		for _, l := range p.Lines {
+			for f, v := range l.Cell.Factors {
+				if was, ok := first[f]; !ok {
+					first[f] = v
+				} else if was != v && !slices.Contains(out, f) && f != "workload" && f != "engine" && f != "durability" {
+					out = append(out, f)
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// grouped writes a whole number with commas between thousands.
+func grouped(v float64) string {
+	s := strconv.FormatFloat(v, 'f', 0, 64)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// summaryNote says how to read the table.
+func summaryNote(panels []plot.Panel) string {
+	clock := "service time, closed loop"
+	open, closed := false, false
+	for _, p := range panels {
+		for _, l := range p.Lines {
+			for _, r := range l.Cell.Runs {
+				for _, o := range r.Ops {
+					open = open || o.Response != nil
+					closed = closed || o.Response == nil
+				}
+			}
+		}
+	}
+	switch {
+	case open && closed:
+		clock = "response time where the load is an open loop, else service time"
+	case open:
+		clock = "response time, open loop"
+	}
+	return fmt.Sprintf("Latencies are of all operations of all runs together (%s). In brackets: %s, from the median. Click a head to sort.", clock, plot.Interval)
+}

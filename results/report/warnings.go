@@ -1,0 +1,112 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/etalon-kv/etalon/results"
+)
+
+// warning is one line that a reader must not miss.
+type warning struct {
+	Kind  string
+	Where string
+	Text  string
+	Bad   bool // something was left out or is wrong, not merely to be kept in mind
+}
+
+// warnings collects what is wrong or doubtful, the worst first.
+func warnings(in Input, groups *results.Groups) []warning {
+	var out []warning
+	for _, p := range in.Problems {
+		out = append(out, warning{Kind: "File left out", Text: p.String(), Bad: true})
+	}
+	for _, r := range groups.Invalid {
+		out = append(out, warning{Kind: "Invalid run, in no figure", Where: results.Inert(r.ID), Text: failedVerdicts(r), Bad: true})
+	}
+	out = append(out, operationErrors(in.Records)...)
+	for _, w := range groups.Warnings {
+		out = append(out, warning{Kind: "Not the same conditions", Text: results.Inert(w)})
+	}
+	return append(out, cellWarnings(groups.Cells)...)
+}
+
+func failedVerdicts(r *results.Record) string {
+	var failed []string
+	for _, v := range r.Verdicts {
+		if !v.OK {
+			failed = append(failed, v.Name+": "+v.Detail)
+		}
+	}
+	return results.Inert(strings.Join(failed, "; "))
+}
+
+// operationErrors names the cells whose operations failed, with the classes.
+func operationErrors(records []*results.Record) []warning {
+	classes := map[string]map[string]int64{}
+	for _, r := range records {
+		for kind, ops := range r.Ops {
+			for class, n := range ops.Errors {
+				if n == 0 {
+					continue
+				}
+				name := cellName(r.Factors)
+				if classes[name] == nil {
+					classes[name] = map[string]int64{}
+				}
+				classes[name][kind+" "+class] += n
+			}
+		}
+	}
+	var out []warning
+	for _, name := range slices.Sorted(maps.Keys(classes)) {
+		var parts []string
+		for _, class := range slices.Sorted(maps.Keys(classes[name])) {
+			parts = append(parts, fmt.Sprintf("%d × %s", classes[name][class], class))
+		}
+		out = append(out, warning{Kind: "Failed operations", Where: name, Text: results.Inert(strings.Join(parts, "; "))})
+	}
+	return out
+}
+
+// cellWarnings are those of the cells: each text once, with the cells that have it. Too few runs
+// for a confidence interval is one of them.
+func cellWarnings(cells []*results.Cell) []warning {
+	var order []string
+	where := map[string][]string{}
+	add := func(text string, c *results.Cell) {
+		if where[text] == nil {
+			order = append(order, text)
+		}
+		where[text] = append(where[text], cellName(c.Factors))
+	}
+	for _, c := range cells {
+		for _, text := range c.Warnings {
+			add(text, c)
+		}
+		if s := c.Summary(results.Throughput()); !s.Bounded {
+			add("fewer than 6 runs, too few for a 95 % confidence interval: the range of the runs is shown instead", c)
+		}
+	}
+	var out []warning
+	for _, text := range order {
+		at := where[text]
+		note := listed(at, 3)
+		if len(at) == len(cells) && len(at) > 1 {
+			note = "every cell"
+		}
+		out = append(out, warning{Kind: "Warning", Where: note, Text: results.Inert(text)})
+	}
+	return out
+}
+
+// cellName names a cell by the factors that everybody looks for.
+func cellName(factors map[string]string) string {
+	words := []string{factors["workload"], factors["engine"]}
+	if factors["engine"] == "" || factors["engine"] == "none" {
+		words[1] = factors["target"]
+	}
+	return results.Inert(strings.Join(words, " on "))
+}
