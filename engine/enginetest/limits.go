@@ -67,7 +67,10 @@ func fill(w engine.Batch, s engine.Space, n, sizeBytes int) {
 // count returns the number of keys in s.
 func count(t testing.TB, b engine.Backend, s engine.Space) int {
 	t.Helper()
-	it := snap(t, b).Scan(s, nil, nil)
+	view, err := b.Snapshot()
+	must(t, err)
+	defer view.Close()
+	it := view.Scan(s, nil, nil)
 	n := 0
 	for it.Next() {
 		n++

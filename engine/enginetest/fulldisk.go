@@ -1,0 +1,102 @@
+package enginetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fullBytes is the size of the disk that is filled, fullBatches how many batches of 64 KiB and
+// more a child tries.
+const (
+	fullBytes   = 128 << 20
+	fullBatches = 6000
+)
+
+// childFull continues the history with large batches until the disk is full. What fails must say
+// so by an error, again and again, and Close must come back.
+func childFull(t *testing.T, h Harness, dir string, report func(string, ...any)) {
+	b, err := h.Open(t, dir)
+	if err != nil {
+		report("end: open failed: %v", err)
+		return
+	}
+	n, err := historyOf(b)
+	must(t, err)
+	w := b.NewBatch()
+	r := rand.New(rand.NewPCG(n, 1))
+	for range fullBatches {
+		n++
+		w.Reset()
+		historyBatch(twin{w, model{}}, n)
+		w.Set(fillSpace, fmt.Append(nil, n), randBytes(r, 64<<10))
+		if err := b.Apply(w, n%4 == 0); err != nil {
+			for range 5 {
+				if b.Apply(w, true) == nil {
+					report("%d", n) // there may be room again; an acknowledgement is a promise
+				}
+			}
+			b.Close()
+			report("end: full: %v", err)
+			return
+		}
+		if n%4 == 0 {
+			report("%d", n)
+		}
+	}
+	report("end: never full")
+	b.Close()
+}
+
+func testFullDisk(t *testing.T, h Harness) {
+	h.persistent(t)
+	t.Run("a full disk is a clean error, and synced batches are there after a reopen", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("fills a disk of 128 MiB")
+		}
+		disk := smallDisk(t)
+		dir := filepath.Join(disk, "d")
+		hi := &history{m: model{}}
+		hi.verify(t, h, dir, 0)
+		c := startChild(t, "full", dir)
+		lines := c.rest()
+		if c.err != nil || len(lines) == 0 {
+			t.Fatalf("the process did not end by its own code: %v\n%s", c.err, tail(c.output.String(), 4000))
+		}
+		end := lines[len(lines)-1]
+		t.Log(end)
+		if !strings.HasPrefix(end, "end: full: ") {
+			t.Errorf("the child says %q, want a full disk", end)
+		}
+		acked := lastAck(t, lines[:len(lines)-1], 0)
+		if acked == 0 {
+			t.Error("nothing was acknowledged before the disk was full: the test has shown nothing")
+		}
+		if out, err := exec.Command("mount", "-o", fmt.Sprintf("remount,size=%d", 4*fullBytes), disk).CombinedOutput(); err != nil {
+			t.Fatalf("remount: %v: %s", err, out)
+		}
+		hi.verify(t, h, dir, acked)
+	})
+}
+
+// smallDisk mounts a file system of fullBytes, or skips the test where that is not allowed.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d", fullBytes), "tmpfs", dir).CombinedOutput()
+	if err != nil {
+		t.Skipf("no file system may be mounted here: %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
+	})
+	return dir
+}
+
+// tail returns the last n bytes of s.
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
