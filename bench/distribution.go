@@ -83,13 +83,14 @@ func (d distribution) String() string {
 	return d.name + ":" + strings.Join(parts, ",")
 }
 
-// chooser makes one worker's Chooser; shared is the one Sequential of all workers.
-func (d distribution) chooser(records uint64, shared *Sequential) Chooser {
+// chooser makes one worker's Chooser over records at first; shared is the one Sequential of all
+// workers.
+func (d distribution) chooser(records uint64, grows bool, shared *Sequential) Chooser {
 	switch d.name {
 	case "sequential":
 		return shared
 	case "zipfian":
-		return NewScrambled(NewZipfian(d.args[0]), records)
+		return NewScrambled(NewZipfian(d.args[0]), records, grows)
 	case "zipfian-clustered":
 		return NewZipfian(d.args[0])
 	case "latest":

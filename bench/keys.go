@@ -64,14 +64,19 @@ func appendZeros(dst []byte, n int, zero byte) []byte {
 	return dst
 }
 
+// pairsOfDigits is 00 to 99.
+const pairsOfDigits = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
+
 // appendDecimal appends i with leading zeros to the 20 digits that any uint64 has room in.
 func appendDecimal(dst []byte, i uint64) []byte {
 	var d [20]byte
 	high, low := i/1e10, i%1e10 // two chains of divisions that run side by side
-	for j := 9; j >= 0; j-- {
-		d[j], d[j+10] = byte('0'+high%10), byte('0'+low%10)
-		high /= 10
-		low /= 10
+	for j := 8; j >= 0; j -= 2 {
+		h, l := high%100*2, low%100*2
+		d[j], d[j+1] = pairsOfDigits[h], pairsOfDigits[h+1]
+		d[j+10], d[j+11] = pairsOfDigits[l], pairsOfDigits[l+1]
+		high /= 100
+		low /= 100
 	}
 	return append(dst, d[:]...)
 }

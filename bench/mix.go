@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -79,7 +80,7 @@ func (m *Mix) Worker(i int) Workload {
 	w := &mixWorker{
 		Mix:     m,
 		worker:  i,
-		chooser: m.plan.choose.chooser(m.plan.Records, m.sequential),
+		chooser: m.plan.choose.chooser(m.plan.Records, m.plan.mix[Insert] > 0, m.sequential),
 		pairs:   make([]Pair, n),
 		written: make([]written, n),
 		only:    -1,
@@ -235,7 +236,7 @@ func (w *mixWorker) Acknowledged(op *Op, err error) {
 		}
 		return
 	case ReadModifyWrite:
-		if err == ErrNotFound {
+		if err != nil && errors.Is(err, ErrNotFound) && w.present(op.Index) {
 			w.wrong.add("read-modify-write of %q: not found, was acknowledged", op.Key)
 		}
 	}
@@ -260,14 +261,14 @@ func (m *Mix) present(index uint64) bool {
 }
 
 func (w *mixWorker) judgeGet(op *Op, err error) {
-	if err == ErrNotFound {
-		if w.present(op.Index) {
+	if err != nil {
+		if errors.Is(err, ErrNotFound) && w.present(op.Index) {
 			w.wrong.add("get %q: not found, want the value of an acknowledged write", op.Key)
 		}
 		return
 	}
 	w.reads++
-	if err != nil || w.reads < w.plan.CheckEvery {
+	if w.reads < w.plan.CheckEvery || w.wrong.hopeless() {
 		return
 	}
 	w.reads = 0
@@ -286,8 +287,12 @@ type wrongAnswers struct {
 	first   []string
 }
 
-// maxWrong is how many wrong answers are described.
-const maxWrong = 5
+const (
+	maxWrong  = 5    // wrong answers that are described
+	enoughBad = 1000 // wrong answers after which values are not looked at any more
+)
+
+func (a *wrongAnswers) hopeless() bool { return a.count.Load() > enoughBad }
 
 func (a *wrongAnswers) add(format string, args ...any) {
 	if a.count.Add(1) > maxWrong {

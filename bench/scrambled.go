@@ -14,11 +14,15 @@ type Scrambled struct {
 	domain uint // the permutation is of [0, 1<<domain)
 }
 
-// NewScrambled scatters what ranks chooses. initial is the number of items at the start: while
-// there are fewer than twice as many, almost every item keeps its popularity when items are added;
-// each doubling past that deals out all anew.
-func NewScrambled(ranks Chooser, initial uint64) *Scrambled {
-	return &Scrambled{ranks: ranks, domain: uint(bits.Len64(max(initial, 1))) + 1}
+// NewScrambled scatters what ranks chooses. initial is the number of items at the start. If it grows,
+// almost every item keeps its popularity while there are fewer than twice as many; each doubling past
+// that deals out all anew. A set that does not grow is scattered at half the cost.
+func NewScrambled(ranks Chooser, initial uint64, grows bool) *Scrambled {
+	domain := max(uint(bits.Len64(max(initial, 1)-1)), 2)
+	if grows {
+		domain++
+	}
+	return &Scrambled{ranks: ranks, domain: domain}
 }
 
 // Choose implements Chooser.
