@@ -83,10 +83,11 @@ func (c *Comparison) GateOK() (ok bool, why []string) {
 		return true, nil
 	}
 	undecided, need := 0, 0
+	vary := c.varying()
 	for _, r := range c.Rows {
 		if r.Missed {
 			why = append(why, fmt.Sprintf("%s %s: %+.1f %% (adjusted p %.3f), the gate is %.3g %%",
-				CellText(r.Factors), r.Metric.Title, 100*r.Delta, r.Adjusted, 100*c.Gate))
+				CellText(only(r.Factors, vary)), r.Metric.Title, 100*r.Delta, r.Adjusted, 100*c.Gate))
 		}
 		if r.Change == ChangeUndecided {
 			undecided++
