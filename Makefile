@@ -1,0 +1,33 @@
+# Everything that a change has to pass, with no set-up beyond Go and gcc (for the race detector).
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 2000x
+
+.PHONY: test check unit fuzz smoke bench figures
+
+test: check unit fuzz smoke
+
+# Formatting, vet, staticcheck.
+check:
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not formatted (gofmt -w):"; echo "$$bad"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+# All tests under the race detector, floors included.
+unit:
+	$(GO) test -race -timeout 30m ./...
+
+# Every fuzz target for a moment; a longer hunt: make fuzz FUZZTIME=10m.
+fuzz:
+	GO="$(GO)" FUZZTIME="$(FUZZTIME)" bash scripts/fuzz.sh
+
+# The main job for real, the harness's proof of itself, and a look at what they leave.
+smoke:
+	GO="$(GO)" bash scripts/smoke.sh
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./engines/... ./bench/...
+
+# The figures that docs/methodology.md promises.
+figures:
+	bash scripts/figures.sh
