@@ -2,6 +2,8 @@ package raft
 
 import (
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 )
 
@@ -152,4 +154,21 @@ func (n *testNode) commands() []string {
 		}
 	}
 	return out
+}
+
+// testRand returns a source whose seed is printed when the test fails; ETALON_SEED repeats it.
+func testRand(t testing.TB) *rand.Rand {
+	seed := rand.Uint64()
+	if s := os.Getenv("ETALON_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("repeat with ETALON_SEED=%d", seed)
+		}
+	})
+	return rand.New(rand.NewPCG(seed, 0))
 }

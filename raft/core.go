@@ -186,8 +186,10 @@ func (r *core) tick() {
 	}
 	if r.electionElapsed >= r.electionTimeout {
 		r.electionElapsed = 0
-		if err := r.campaign(false); err != nil && !errors.Is(err, ErrNotPromotable) {
-			r.fail("campaign", err)
+		if err := r.campaign(false); errors.Is(err, ErrNotPromotable) {
+			r.leader = None // it cannot do better itself, but must not defend a leader that is gone
+		} else if err != nil {
+			r.fail("campaigning", err)
 		}
 	}
 }
@@ -255,7 +257,7 @@ func (r *core) promise(m Message) {
 	if n := len(r.out.promises); n > 0 && m.Type == MsgAppResp {
 		p := &r.out.promises[n-1]
 		if p.Type == MsgAppResp && p.To == m.To && p.Term == m.Term && p.Session == m.Session {
-			p.Index = max(p.Index, m.Index)
+			p.Index, p.Commit = max(p.Index, m.Index), max(p.Commit, m.Commit)
 			return
 		}
 	}

@@ -92,7 +92,8 @@
 // has not applied does not campaign; and since a second change in a log proves the first committed,
 // a member infers that at its start. Several voters at once go through a joint configuration (thesis
 // §4.3), which ends by itself or by a ConfChange without Changes. A leader that is no voter any more
-// steps down when that is applied. Removed members are not told; they stop hearing from the group,
+// steps down once a majority of the others knows that the change is committed; a caller keeps a
+// removed member running until Ready.Soft says so. Removed members are not told; they stop hearing from the group,
 // and with PreVote and CheckQuorum they cannot disturb it (thesis §4.2.3).
 //
 // A node that is removed and added again within one term has a new Message.Session: answers from

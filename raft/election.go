@@ -1,6 +1,9 @@
 package raft
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // campaign tries to become leader (Raft §5.2): with PreVote by asking first, unless the leader itself
 // called for it (force).
@@ -64,7 +67,7 @@ func (r *core) preCampaign() {
 	}
 	for i := range r.list {
 		if p := &r.list[i]; p.voter() && p.id != r.id {
-			r.send(Message{Type: MsgPreVote, To: p.id, Term: r.term + 1, Index: r.log.last(), LogTerm: r.log.lastTerm()})
+			r.send(r.withCommit(Message{Type: MsgPreVote, To: p.id, Term: r.term + 1, Index: r.log.last(), LogTerm: r.log.lastTerm()}))
 		}
 	}
 }
@@ -77,7 +80,7 @@ func (r *core) stand(force bool) {
 	r.role, r.vote, r.votePending = Candidate, r.id, true
 	for i := range r.list {
 		if p := &r.list[i]; p.voter() && p.id != r.id {
-			r.promise(Message{Type: MsgVote, To: p.id, Term: r.term, Index: r.log.last(), LogTerm: r.log.lastTerm(), Force: force})
+			r.promise(r.withCommit(Message{Type: MsgVote, To: p.id, Term: r.term, Index: r.log.last(), LogTerm: r.log.lastTerm(), Force: force}))
 		}
 	}
 }
@@ -100,14 +103,48 @@ func (r *core) handleVoteRequest(m *Message) error {
 	case m.Type == MsgPreVote && yes:
 		r.send(Message{Type: MsgPreVoteResp, To: m.From, Term: m.Term})
 	case m.Type == MsgPreVote:
-		r.send(Message{Type: MsgPreVoteResp, To: m.From, Term: r.term, Reject: true})
+		r.refuseVote(MsgPreVoteResp, m.From)
 	case yes:
 		r.vote, r.electionElapsed = m.From, 0
 		r.promise(Message{Type: MsgVoteResp, To: m.From, Term: r.term})
 	default:
-		r.send(Message{Type: MsgVoteResp, To: m.From, Term: r.term, Reject: true})
+		r.refuseVote(MsgVoteResp, m.From)
 	}
-	return nil
+	return r.learnCommit(m)
+}
+
+func (r *core) refuseVote(t MessageType, to NodeID) {
+	r.send(r.withCommit(Message{Type: t, To: to, Term: r.term, Reject: true}))
+}
+
+// withCommit adds what this node knows to be committed, for learnCommit.
+func (r *core) withCommit(m Message) Message {
+	if t, err := r.log.term(r.log.committed); err == nil {
+		m.Commit, m.Context = r.log.committed, uint64(t)
+	}
+	return m
+}
+
+// learnCommit lets members without a leader learn from each other what is committed: if this log has
+// the entry the other one names, everything up to it is. Without this a group can be stuck: a voter
+// that does not know that a membership change is committed asks for the vote of a member that the
+// change removed, and which refuses because its own log is longer. (raft-rs solves it so too.)
+func (r *core) learnCommit(m *Message) error {
+	if r.role == Leader || m.Commit <= r.log.committed || m.Context == 0 {
+		return nil
+	}
+	ok, err := r.log.matches(m.Commit, Term(m.Context))
+	if err != nil {
+		return r.fail("matching the log", err)
+	}
+	if !ok {
+		return nil
+	}
+	r.commitTo(m.Commit)
+	if r.role != Follower && errors.Is(r.promotable(), ErrNotPromotable) {
+		r.becomeFollower(r.term, None) // it was campaigning in an electorate that is history
+	}
+	return r.err
 }
 
 // handleVoteResponse counts an answer to the present campaign.
@@ -128,6 +165,9 @@ func (r *core) handleVoteResponse(m *Message) error {
 		}
 	}
 	r.countVotes()
+	if m.Reject {
+		return r.learnCommit(m)
+	}
 	return nil
 }
 

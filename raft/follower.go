@@ -7,7 +7,7 @@ import "fmt"
 func (r *core) handleAppend(m *Message) error {
 	l := r.log
 	if m.Index < l.committed { // late: what is committed here is equal there
-		r.promise(Message{Type: MsgAppResp, To: m.From, Term: r.term, Index: l.committed, Session: m.Session})
+		r.promise(Message{Type: MsgAppResp, To: m.From, Term: r.term, Index: l.committed, Commit: l.committed, Session: m.Session})
 		return nil
 	}
 	ok, err := l.matches(m.Index, m.LogTerm)
@@ -22,7 +22,7 @@ func (r *core) handleAppend(m *Message) error {
 		return err
 	}
 	r.commitTo(min(m.Commit, end))
-	r.promise(Message{Type: MsgAppResp, To: m.From, Term: r.term, Index: end, Session: m.Session})
+	r.promise(Message{Type: MsgAppResp, To: m.From, Term: r.term, Index: end, Commit: l.committed, Session: m.Session})
 	return nil
 }
 
@@ -73,7 +73,7 @@ func (r *core) handleHeartbeat(m *Message) error {
 		return fmt.Errorf("%w: the leader has seen %d acknowledged, the log ends at %d", ErrLogLost, m.Commit, r.log.last())
 	}
 	r.commitTo(m.Commit)
-	r.send(Message{Type: MsgHeartbeatResp, To: m.From, Term: r.term, Context: m.Context, Session: m.Session})
+	r.send(Message{Type: MsgHeartbeatResp, To: m.From, Term: r.term, Commit: r.log.committed, Context: m.Context, Session: m.Session})
 	return nil
 }
 

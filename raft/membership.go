@@ -53,19 +53,11 @@ func (r *core) applyConfChange(e *Entry) (ConfState, error) {
 	return next, r.err
 }
 
-// leadNewMembership is what a leader does when the electorate has changed: leave, if it is no longer
-// in it (thesis §4.2.2), after telling the others that the change is committed; else decide anew
-// what the new electorate has decided.
+// leadNewMembership is what a leader does when the electorate has changed: decide anew what the new
+// electorate has decided.
 func (r *core) leadNewMembership() {
 	q := &r.leading.reads
 	q.beats, q.leased = q.beats[:0], false // a lease rests on the electorate that gave it
-	if p := r.find(r.id); p == nil || !p.voter() {
-		r.replicate()
-		if r.err == nil {
-			r.becomeFollower(r.term, None)
-		}
-		return
-	}
 	if t := r.leading.transferee; t != None {
 		if p := r.find(t); p == nil || !p.voter() {
 			r.leading.transferee = None
@@ -73,6 +65,21 @@ func (r *core) leadNewMembership() {
 	}
 	r.maybeCommit()
 	r.confirmRounds()
+	r.leaveOffice()
+}
+
+// leaveOffice makes a leader step down that is no voter any more (thesis §4.2.2), but not before a
+// majority of the others knows that the change is committed: until then they would ask it for votes.
+func (r *core) leaveOffice() {
+	if r.role != Leader || r.err != nil {
+		return
+	}
+	if p := r.find(r.id); p != nil && p.voter() {
+		return
+	}
+	if Index(r.quorumMin(func(p *progress) uint64 { return uint64(p.knownCommit) })) >= r.confIndex {
+		r.becomeFollower(r.term, None)
+	}
 }
 
 // takeConfEntry notes that the membership change at i, the oldest handed out, was dealt with.

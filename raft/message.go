@@ -80,14 +80,16 @@ type Message struct {
 	// LogTerm goes with Index: the term of the entry there.
 	LogTerm Term
 	Index   Index
-	Commit  Index
+	// Commit is what the sender knows to be committed; in a heartbeat, of what the receiver has.
+	Commit Index
 	// Hint, in a rejecting MsgAppResp, is the highest index at which the logs can agree.
 	Hint Index
 	// Session is the leader's number for its relation to this member, renewed whenever the member
 	// is added. Members echo it; the leader drops answers that carry another one. So an answer from
 	// before a removal cannot vouch for a log that was emptied since.
 	Session uint64
-	// Context is a heartbeat round, a read's id, or the member to transfer to.
+	// Context is a heartbeat round, a read's id, the member to transfer to, or, in requests for votes
+	// and refusals of them, the term of the entry at Commit.
 	Context  uint64
 	Entries  []Entry
 	Snapshot *Snapshot

@@ -45,8 +45,9 @@ type progress struct {
 	// next is the next one to send. Invariant: match < next. On the leader's own entry match is
 	// not used: raftLog.stable is.
 	match, next Index
-	// sentCommit is the highest commit index that was sent in an append.
-	sentCommit Index
+	// sentCommit is the highest commit index that was sent in an append, knownCommit the highest that
+	// the member said it knows.
+	sentCommit, knownCommit Index
 	// paused holds everything back until the member answers an append or a heartbeat.
 	paused bool
 	// nudge asks for one append though there may be no entries to send: the member answered a

@@ -89,19 +89,15 @@ func (r *core) promised() bool {
 	return r.cfg.ReadMode == ReadLease && r.sinceLeader < r.cfg.ElectionTicks
 }
 
-// answerOldTerm tells a sender of an older term about ours where that helps: a deposed leader, which
-// otherwise would go on for long when candidates are not heard (PreVote, CheckQuorum), and a
-// candidate that cannot win.
+// answerOldTerm tells a deposed leader and a late candidate about our term (Raft §5.1).
 func (r *core) answerOldTerm(m *Message) {
 	switch m.Type {
 	case MsgApp, MsgHeartbeat, MsgSnap:
-		if r.cfg.CheckQuorum || r.cfg.PreVote {
-			r.send(Message{Type: MsgAppResp, To: m.From, Term: r.term, Reject: true, Session: m.Session})
-		}
+		r.send(Message{Type: MsgAppResp, To: m.From, Term: r.term, Reject: true, Session: m.Session})
 	case MsgVote:
-		r.send(Message{Type: MsgVoteResp, To: m.From, Term: r.term, Reject: true})
+		r.refuseVote(MsgVoteResp, m.From)
 	case MsgPreVote:
-		r.send(Message{Type: MsgPreVoteResp, To: m.From, Term: r.term, Reject: true})
+		r.refuseVote(MsgPreVoteResp, m.From)
 	}
 }
 
@@ -138,6 +134,8 @@ func (r *core) stepAnswer(m *Message) error {
 		return nil // an answer from before it was removed and added again
 	}
 	p.active = true
+	p.knownCommit = max(p.knownCommit, m.Commit)
+	defer r.leaveOffice()
 	switch m.Type {
 	case MsgAppResp:
 		return r.handleAppendResponse(p, m)
