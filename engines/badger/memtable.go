@@ -1,0 +1,87 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	lib "github.com/dgraph-io/badger/v4"
+)
+
+// memtable is a look at badger's active memtable. badger replaces it, on the write after it became
+// full, without a sync of its log, and DB.Sync reaches only the active one: without care a power
+// cut could take the end of a full log and leave its successor, and a synced Apply would not cover
+// what was replaced since the last sync. badger offers no way to ask, so this reads its private
+// fields by reflection (nothing is written). It is called by the one writer between commits, when
+// nobody else changes them. Names are resolved when a database is opened; a version of badger
+// that renamed them is refused then, not misread later.
+type memtable struct {
+	limit  int64         // Options.MemTableSize
+	mt     reflect.Value // DB.mt
+	mtSl   []int         // memTable.sl
+	mtWal  []int         // memTable.wal
+	arena  []int         // Skiplist.arena
+	arenaN []int         // Arena.n.v
+	at     []int         // logFile.writeAt
+	fid    []int         // logFile.fid
+}
+
+var errLayout = errors.New("badger: this version of the library keeps its memtable differently")
+
+func newMemtable(db *lib.DB) (*memtable, error) {
+	m := &memtable{limit: db.Opts().MemTableSize, mt: reflect.ValueOf(db).Elem().FieldByName("mt")}
+	ok := m.mt.IsValid()
+	field := func(t reflect.Type, name string) (reflect.Type, []int) {
+		if t == nil || t.Kind() != reflect.Struct {
+			ok = false
+			return nil, nil
+		}
+		f, found := t.FieldByName(name)
+		if !found {
+			ok = false
+			return nil, nil
+		}
+		if f.Type.Kind() == reflect.Pointer {
+			return f.Type.Elem(), f.Index
+		}
+		return f.Type, f.Index
+	}
+	if !ok || m.mt.Kind() != reflect.Pointer {
+		return nil, errLayout
+	}
+	table := m.mt.Type().Elem()
+	var list, log, arena, counter, number reflect.Type
+	list, m.mtSl = field(table, "sl")
+	log, m.mtWal = field(table, "wal")
+	arena, m.arena = field(list, "arena")
+	var n, v []int
+	counter, n = field(arena, "n")
+	number, v = field(counter, "v")
+	m.arenaN = append(n, v...)
+	var at, fid reflect.Type
+	at, m.at = field(log, "writeAt")
+	fid, m.fid = field(log, "fid")
+	for _, t := range []reflect.Type{number, at, fid} {
+		ok = ok && t != nil && t.Kind() == reflect.Uint32
+	}
+	if !ok {
+		return nil, fmt.Errorf("%w: %v", errLayout, table)
+	}
+	return m, nil
+}
+
+// full tells whether the next commit will replace the memtable, by badger's rule.
+func (m *memtable) full() bool {
+	mt := m.mt.Elem()
+	if int64(mt.FieldByIndex(m.mtWal).Elem().FieldByIndex(m.at).Uint()) >= m.limit {
+		return true
+	}
+	used := mt.FieldByIndex(m.mtSl).Elem().FieldByIndex(m.arena).Elem().FieldByIndex(m.arenaN).Uint()
+	return int64(used) >= m.limit
+}
+
+// log is the number of the active log and where its next record goes.
+func (m *memtable) log() (fid, end uint32) {
+	wal := m.mt.Elem().FieldByIndex(m.mtWal).Elem()
+	return uint32(wal.FieldByIndex(m.fid).Uint()), uint32(wal.FieldByIndex(m.at).Uint())
+}

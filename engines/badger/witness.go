@@ -1,0 +1,89 @@
+package badger
+
+import (
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// badger replays a memtable's log up to its first bad record and cuts it there, which is right for
+// the torn end of a crash, and loses acknowledged batches when a bit flipped before it. The
+// witness is a file that tells how far each log was synced; prepare compares it with how far each
+// log is whole.
+//
+// It is written after every sync, without a sync of its own: a killed process leaves it exact;
+// after a power cut it may be older and vouch for less, or for logs that are gone, which is no
+// vouching at all. badger counts its logs from 1 again in every session, so the old lines are
+// replaced, durably, before it makes a new one.
+const (
+	witnessName  = "ETALON-SYNCED"
+	witnessLine  = 32
+	witnessLines = 64 // more than there are logs at once
+	witnessText  = "%010d %010d %08x\n"
+)
+
+// castagnoli is a table of a polynomial, never changed.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// witness is the open file of that name.
+type witness struct {
+	mu   sync.Mutex
+	file *os.File
+}
+
+// readWitness returns how far each log was synced. Lines that are not whole vouch for nothing.
+func readWitness(dir string) (map[uint32]uint32, error) {
+	text, err := os.ReadFile(filepath.Join(dir, witnessName))
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	ends := make(map[uint32]uint32)
+	for line := range strings.SplitSeq(string(text), "\n") {
+		var fid, end, sum uint32
+		line = strings.Trim(line, "\x00")
+		if _, err := fmt.Sscanf(line+"\n", witnessText, &fid, &end, &sum); err == nil && sum == lineSum(fid, end) {
+			ends[fid] = end
+		}
+	}
+	return ends, nil
+}
+
+func lineSum(fid, end uint32) uint32 {
+	return crc32.Checksum(fmt.Appendf(nil, "%d %d", fid, end), castagnoli)
+}
+
+// newWitness replaces the witness by one that vouches for ends, and syncs it.
+func newWitness(dir string, ends map[uint32]uint32) (*witness, error) {
+	f, err := os.OpenFile(filepath.Join(dir, witnessName), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	w := &witness{file: f}
+	for fid, end := range ends {
+		if err == nil {
+			err = w.note(fid, end)
+		}
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// note records that the log fid is on disk up to end.
+func (w *witness) note(fid, end uint32) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	line := fmt.Appendf(nil, "%010d %010d %08x\n", fid, end, lineSum(fid, end))
+	_, err := w.file.WriteAt(line, int64(fid%witnessLines)*witnessLine)
+	return err
+}
+
+func (w *witness) close() error { return w.file.Close() }
