@@ -1,0 +1,174 @@
+package bolt
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/etalon-kv/etalon/engine"
+)
+
+// maxBatchBytes is bbolt's limit of one value; no batch at or below it can exceed any.
+const maxBatchBytes = bbolt.MaxValueSize
+
+// Apply commits b, always with bbolt's two syncs.
+func (s *store) Apply(b engine.Batch, _ bool) error {
+	if err := s.guard.EnterWrite(); err != nil {
+		return err
+	}
+	defer s.guard.Exit()
+	own, ok := b.(*batch)
+	switch {
+	case !ok || own.owner != s:
+		return engine.ErrForeignBatch
+	case own.err != nil:
+		return own.err
+	case int64(len(own.data)) > maxBatchBytes:
+		return fmt.Errorf("%w: %d bytes, bolt takes %d", engine.ErrBatchTooBig, len(own.data), int64(maxBatchBytes))
+	}
+	if len(own.ops) > 0 {
+		// An idle view would keep the pages that the last commit freed from being used by this one.
+		s.views.drop()
+		err := s.commit(own)
+		s.views.drop()
+		if err != nil {
+			return s.guard.Fail(err)
+		}
+	}
+	s.batches.Add(1)
+	s.ops.Add(int64(len(own.ops)))
+	return nil
+}
+
+// Sync has nothing to do: every commit was synced.
+func (s *store) Sync() error {
+	if err := s.guard.EnterWrite(); err != nil {
+		return err
+	}
+	s.guard.Exit()
+	return nil
+}
+
+// commit carries out b in one transaction. After an error nothing is known about the file.
+func (s *store) commit(b *batch) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			s.db.wedged = true
+			err = corrupt(r)
+		}
+	}()
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return fmt.Errorf("bolt: begin: %w", err)
+	}
+	sizeBytes := tx.Size()
+	w := writer{tx: tx, fill: s.opts.FillPercent}
+	if err = w.apply(b); err != nil {
+		return errors.Join(fmt.Errorf("bolt: apply: %w", err), tx.Rollback())
+	}
+	if err = tx.Commit(); err != nil {
+		if errors.Is(err, berrors.ErrMaxSizeReached) {
+			err = fmt.Errorf("%w (the file would outgrow mapBytes %d; reopening reserves more)", err, s.db.mapBytes)
+		}
+		return fmt.Errorf("bolt: commit: %w", err)
+	}
+	stats := tx.Stats()
+	return s.committed(sizeBytes, &stats)
+}
+
+// writer carries the bucket in use from one operation to the next.
+type writer struct {
+	tx      *bbolt.Tx
+	fill    float64
+	bucket  *bbolt.Bucket
+	space   engine.Space
+	scratch []byte
+}
+
+func (w *writer) apply(b *batch) error {
+	ops := b.ordered()
+	for i := range ops {
+		o := &ops[i]
+		if err := w.enter(o.space, o.kind == opSet); err != nil {
+			return err
+		}
+		if w.bucket == nil {
+			continue // a deletion in a space that was never written
+		}
+		key, value := b.data[o.key:o.value], b.data[o.value:o.end]
+		var err error
+		switch o.kind {
+		case opSet:
+			if i+1 < len(ops) && overwritten(b, o, &ops[i+1]) {
+				continue
+			}
+			err = w.bucket.Put(key, value)
+		case opDelete:
+			err = w.bucket.Delete(key)
+		case opDeleteRange:
+			if o.open {
+				value = nil
+			} else if value == nil {
+				value = []byte{}
+			}
+			err = w.deleteRange(key, value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overwritten tells whether next writes o's key again.
+func overwritten(b *batch, o, next *op) bool {
+	return next.kind != opDeleteRange && next.space == o.space &&
+		bytes.Equal(b.data[o.key:o.value], b.data[next.key:next.value])
+}
+
+// enter makes w.bucket that of s; nil if there is none and create is false.
+func (w *writer) enter(s engine.Space, create bool) (err error) {
+	if w.bucket != nil && w.space == s {
+		return nil
+	}
+	name := []byte{byte(s)}
+	if w.bucket = w.tx.Bucket(name); w.bucket == nil && create {
+		w.bucket, err = w.tx.CreateBucket(name)
+	}
+	if w.bucket != nil {
+		w.bucket.FillPercent = w.fill
+	}
+	w.space = s
+	return err
+}
+
+// deleteRange removes [lo, hi) by cursor; a whole space goes by its bucket, page by page.
+func (w *writer) deleteRange(lo, hi []byte) error {
+	if len(lo) == 0 && hi == nil {
+		w.bucket = nil
+		return w.tx.DeleteBucket([]byte{byte(w.space)})
+	}
+	if engine.EmptyRange(lo, hi) {
+		return nil
+	}
+	c := w.bucket.Cursor()
+	// Delete leaves the cursor on the next key or past the end of its leaf, depending on whether
+	// the leaf was already in memory, so each step seeks. From the key just deleted, not from lo:
+	// that would walk over ever more emptied leaves.
+	w.scratch = append(w.scratch[:0], lo...)
+	for {
+		key, _ := c.Seek(w.scratch)
+		if key == nil || hi != nil && bytes.Compare(key, hi) >= 0 {
+			return nil
+		}
+		w.scratch = append(w.scratch[:0], key...)
+		if err := c.Delete(); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,338 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/etalon-kv/etalon/engine"
+)
+
+func mustOpen(t *testing.T, dir string, o Options) *store {
+	t.Helper()
+	b, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.(*store)
+}
+
+func mustClose(t *testing.T, c interface{ Close() error }) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// write applies n keys from first on with values of size bytes.
+func write(s *store, first, n, size int) error {
+	b := s.NewBatch()
+	for i := first; i < first+n; i++ {
+		b.Set(3, fmt.Appendf(nil, "key%08d", i), make([]byte, size))
+	}
+	return s.Apply(b, true)
+}
+
+func count(t *testing.T, s *store) int {
+	t.Helper()
+	sn, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, sn)
+	it, n := sn.Scan(3, nil, nil), 0
+	for it.Next() {
+		n++
+	}
+	mustClose(t, it)
+	return n
+}
+
+func dataFile(dir string) string { return filepath.Join(engine.DataPath(dir), fileName) }
+
+func TestOptionsRefuseNonsense(t *testing.T) {
+	for _, c := range []struct {
+		o    Options
+		says string
+	}{
+		{Options{PageBytes: 3000}, "pageBytes is 3000"},
+		{Options{PageBytes: 512}, "pageBytes is 512"},
+		{Options{MapBytes: -1}, "mapBytes is -1"},
+		{Options{GrowBytes: 1}, "growBytes is 1"},
+		{Options{Freelist: "tree"}, `freelist is "tree"`},
+		{Options{FillPercent: 50}, "fillPercent is 50"},
+		{Options{LockTimeout: -time.Second}, "lockTimeout is -1s"},
+		{Options{Options: engine.Options{CacheBytes: -1}}, "cacheBytes is -1"},
+	} {
+		dir := filepath.Join(t.TempDir(), "store")
+		if _, err := Open(dir, c.o); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%+v: %v, want an error that says %q", c.o, err, c.says)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%+v: refused, but %s was made", c.o, dir)
+		}
+	}
+}
+
+func TestOptionsRecordWhatIsEffective(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir, Options{PageBytes: 8192})
+	mustClose(t, s)
+	s = mustOpen(t, dir, Options{PageBytes: 4096, Freelist: FreelistArray, NoFreelistSync: true})
+	defer mustClose(t, s)
+	for name, want := range map[string]string{
+		"pageBytes": "8192", "freelist": "array", "noFreelistSync": "true", "fillPercent": "0.5", "mapBytes": "1099511627776",
+	} {
+		if got := s.Options()[name]; got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestDamagedFilesAreRefused(t *testing.T) {
+	for name, damage := range map[string]func(path string) error{
+		"a missing file":              os.Remove,
+		"an empty file":               func(p string) error { return os.Truncate(p, 0) },
+		"a file without its end":      func(p string) error { return os.Truncate(p, 3*4096) },
+		"a file with no meta page":    func(p string) error { return overwrite(p, 0, make([]byte, 2*4096)) },
+		"a file of something else":    func(p string) error { return os.WriteFile(p, []byte(strings.Repeat("x", 1<<16)), 0o600) },
+		"a file with a zero freelist": func(p string) error { return overwrite(p, 2*4096, make([]byte, 1<<20)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := mustOpen(t, dir, Options{PageBytes: 4096})
+			if err := write(s, 0, 100, 1000); err != nil {
+				t.Fatal(err)
+			}
+			mustClose(t, s)
+			if err := damage(dataFile(dir)); err != nil {
+				t.Fatal(err)
+			}
+			b, err := Open(dir, Options{PageBytes: 4096})
+			if err == nil {
+				b.Close()
+			}
+			if !errors.Is(err, engine.ErrCorrupt) {
+				t.Fatalf("Open = %v, want ErrCorrupt", err)
+			}
+			if name == "a missing file" {
+				if _, err := os.Stat(dataFile(dir)); err == nil {
+					t.Error("a new file was made in its place")
+				}
+			}
+			if _, err := Open(dir, Options{}); errors.Is(err, engine.ErrInUse) {
+				t.Error("the refused Open kept the directory")
+			}
+		})
+	}
+}
+
+func overwrite(path string, at int64, with []byte) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteAt(with, at)
+	return err
+}
+
+// Wrong answers cannot be told from right ones without checksums; this holds that no damage ends
+// the process or passes for another error.
+func TestDamagedPagesNeverPanic(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir, Options{PageBytes: 4096})
+	if err := write(s, 0, 2000, 100); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, s)
+	good, err := os.ReadFile(dataFile(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("ETALON_SEED"); text != "" {
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("ETALON_SEED=%d repeats this", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	refused, ended := 0, 0
+	for range 60 {
+		bad := append([]byte(nil), good...)
+		for range 20 { // in the headers of pages, where it hurts
+			page := 2 + r.IntN(min(len(bad), int(s.last.LiveBytes))/4096-2)
+			bad[page*4096+r.IntN(64)] ^= 1 << r.IntN(8)
+		}
+		if err := os.WriteFile(dataFile(dir), bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := Open(dir, Options{})
+		if err != nil {
+			if !errors.Is(err, engine.ErrCorrupt) {
+				t.Fatalf("Open: %v", err)
+			}
+			refused++
+			continue
+		}
+		if readAll(t, b) {
+			ended++
+		}
+		mustClose(t, b)
+	}
+	if refused+ended == 0 {
+		t.Error("no damage was ever noticed")
+	}
+}
+
+// readAll reads in every way and tells whether something was found to be corrupt.
+func readAll(t *testing.T, b engine.Backend) (found bool) {
+	sn, err := b.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, sn)
+	check := func(err error) {
+		if errors.Is(err, engine.ErrCorrupt) {
+			found = true
+		} else if err != nil && !errors.Is(err, engine.ErrNotFound) {
+			t.Fatalf("%v, want ErrCorrupt", err)
+		}
+	}
+	for _, it := range []engine.Iterator{sn.Scan(3, nil, nil), sn.ScanBack(3, nil, nil)} {
+		for n := 0; n < 10_000 && it.Next(); n++ { // damaged pages can make a ring
+		}
+		check(it.Close())
+	}
+	for i := range 2000 {
+		_, err := sn.Get(nil, 3, fmt.Appendf(nil, "key%08d", i))
+		check(err)
+	}
+	return found
+}
+
+func TestGrowthNeverWaitsForAReader(t *testing.T) {
+	t.Run("a file grows far beyond bbolt's first map under an open Snapshot", func(t *testing.T) {
+		s := mustOpen(t, t.TempDir(), Options{})
+		defer mustClose(t, s)
+		sn, err := s.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer mustClose(t, sn)
+		if err := write(s, 0, 200, 20_000); err != nil { // would hang here
+			t.Fatal(err)
+		}
+	})
+	t.Run("a file that would outgrow mapBytes fails, and reopens with more", func(t *testing.T) {
+		dir := t.TempDir()
+		o := Options{PageBytes: 4096, MapBytes: 1 << 20, GrowBytes: 4096}
+		s := mustOpen(t, dir, o)
+		sn, err := s.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for ; n < 1000; n++ {
+			if err = write(s, n, 1, 20_000); err != nil {
+				break
+			}
+		}
+		if !errors.Is(err, engine.ErrFailed) || !strings.Contains(err.Error(), "mapBytes") {
+			t.Fatalf("after %d batches: %v, want ErrFailed that names mapBytes", n, err)
+		}
+		if err := s.Sync(); !errors.Is(err, engine.ErrFailed) {
+			t.Errorf("Sync afterwards: %v, want ErrFailed", err)
+		}
+		if got := count(t, s); got != n {
+			t.Errorf("%d keys are visible, want %d", got, n)
+		}
+		mustClose(t, sn)
+		mustClose(t, s)
+		s = mustOpen(t, dir, o)
+		defer mustClose(t, s)
+		if got := count(t, s); got != n {
+			t.Errorf("%d keys after reopening, want %d", got, n)
+		}
+		if err := write(s, n, 10, 20_000); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFailedWriteIsFinal(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir, Options{})
+	if err := write(s, 0, 10, 10); err != nil {
+		t.Fatal(err)
+	}
+	s.db.os.Close() // every write and sync of bbolt fails from here on
+	for range 2 {
+		if err := write(s, 10, 10, 10); !errors.Is(err, engine.ErrFailed) {
+			t.Fatalf("Apply = %v, want ErrFailed", err)
+		}
+	}
+	if got := count(t, s); got != 10 {
+		t.Errorf("%d keys are visible, want 10", got)
+	}
+	s.Close()
+	s = mustOpen(t, dir, Options{})
+	defer mustClose(t, s)
+	if got := count(t, s); got != 10 {
+		t.Errorf("%d keys after reopening, want 10", got)
+	}
+}
+
+func TestWrittenBytesAreWhatTheKernelSaw(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc/self/io")
+	}
+	s := mustOpen(t, t.TempDir(), Options{})
+	defer mustClose(t, s)
+	before, kernelBefore := s.written.Load(), kernelWrites(t)
+	for i := range 20 {
+		if err := write(s, i*50, 100, 10+i*300); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, want := s.written.Load()-before, kernelWrites(t)-kernelBefore
+	// go test writes down every look-up of an environment variable, and bbolt makes one for each
+	// page that it frees: a few KiB. A meta page a commit would be 80 KiB.
+	if got > want || got < want-32<<10 {
+		t.Errorf("WrittenBytes grew by %d, the kernel counted %d", got, want)
+	}
+}
+
+// kernelWrites is what this process handed to write calls.
+func kernelWrites(t *testing.T) int64 {
+	fd, err := syscall.Open("/proc/self/io", syscall.O_RDONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer syscall.Close(fd)
+	text := make([]byte, 4096)
+	n, err := syscall.Read(fd, text)
+	if err != nil {
+		t.Skip(err)
+	}
+	for line := range strings.Lines(string(text[:n])) {
+		if rest, ok := strings.CutPrefix(line, "wchar: "); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(rest), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Skip("/proc/self/io has no wchar")
+	return 0
+}

@@ -1,0 +1,89 @@
+package bolt
+
+import (
+	"bytes"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/etalon-kv/etalon/engine"
+)
+
+// snapshot is one holder of a view. Every use of the map is preceded by a look at closed.
+type snapshot struct {
+	store  *store
+	view   *view
+	closed atomic.Bool
+}
+
+// Snapshot returns a view of the newest state.
+func (s *store) Snapshot() (engine.Snapshot, error) {
+	if err := s.guard.Pin(); err != nil {
+		return nil, err
+	}
+	v, err := s.views.acquire()
+	if err != nil {
+		s.guard.Unpin()
+		return nil, err
+	}
+	return &snapshot{store: s, view: v}, nil
+}
+
+func (sn *snapshot) Get(dst []byte, s engine.Space, key []byte) (out []byte, err error) {
+	if sn.closed.Load() {
+		return dst, engine.ErrClosed
+	}
+	out = dst
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer rescue(&err)
+	sp := sn.view.space(s)
+	if sp.bucket == nil {
+		return dst, engine.ErrNotFound
+	}
+	c := sp.cursor()
+	found, value := c.Seek(key)
+	if found == nil || !bytes.Equal(found, key) {
+		sp.giveBack(c)
+		return dst, engine.ErrNotFound
+	}
+	out = append(dst, value...)
+	sp.giveBack(c)
+	return out, nil
+}
+
+func (sn *snapshot) Scan(s engine.Space, lo, hi []byte) engine.Iterator {
+	return sn.scan(s, lo, hi, false)
+}
+
+func (sn *snapshot) ScanBack(s engine.Space, lo, hi []byte) engine.Iterator {
+	return sn.scan(s, lo, hi, true)
+}
+
+func (sn *snapshot) scan(s engine.Space, lo, hi []byte, back bool) (it engine.Iterator) {
+	if sn.closed.Load() {
+		return engine.Ended(engine.ErrClosed)
+	}
+	if engine.EmptyRange(lo, hi) {
+		return engine.Ended(nil)
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			it = engine.Ended(corrupt(r))
+		}
+	}()
+	sp := sn.view.space(s)
+	if sp.bucket == nil {
+		return engine.Ended(nil)
+	}
+	return newIterator(sn, sp, lo, hi, back)
+}
+
+// Close gives the view back.
+func (sn *snapshot) Close() error {
+	if sn.closed.Swap(true) {
+		return engine.ErrClosed
+	}
+	err := sn.store.views.release(sn.view)
+	sn.store.guard.Unpin()
+	return err
+}
