@@ -126,7 +126,6 @@ type buffered struct {
 	out  Batch // of inner, the committer's
 
 	batches, ops, syncs atomic.Int64
-	last                Stats
 }
 
 // view is what a Snapshot pins: inner's state, at most two groups above it, and how far into the
@@ -176,15 +175,7 @@ func (u *buffered) Options() map[string]string {
 // Stats are the inner backend's, which knows only what was committed, except: Batches and Ops are
 // what Apply took here, Syncs the calls of Apply and Sync that waited for a commit.
 func (u *buffered) Stats() Stats {
-	if u.guard.Enter() != nil {
-		return u.last
-	}
-	defer u.guard.Exit()
-	return u.stats()
-}
-
-func (u *buffered) stats() Stats {
-	s := u.inner.Stats()
+	s := u.inner.Stats() // after Close: its last
 	s.Batches, s.Ops, s.Syncs = u.batches.Load(), u.ops.Load(), u.syncs.Load()
 	return s
 }
@@ -196,7 +187,6 @@ func (u *buffered) Close() error {
 		lost := u.settle()
 		close(u.quit)
 		<-u.done
-		u.last = u.stats()
 		return errors.Join(lost, u.stale, u.now.base.release(), u.inner.Close())
 	})
 }
