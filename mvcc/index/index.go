@@ -50,7 +50,7 @@ type Reader interface {
 	Get(key []byte, at int64) (Entry, bool)
 	// Range calls visit for the keys of q in order until visit answers false or the limit is
 	// reached, and returns the number of calls. The key is valid during the call only. visit
-	// must not call the index.
+	// may read the index, but not write to it.
 	Range(q Query, visit func(key []byte, e Entry) bool) int
 	// Count is the number of keys in [lo, hi) that exist at the revision at; bounds as in Query.
 	// It is what a Range without limit would visit, for the price that the implementation has:

@@ -19,10 +19,11 @@ func Bench(b *testing.B, open func() index.Index, sizes ...int) {
 	for _, n := range sizes {
 		for _, shape := range []struct {
 			name string
-			keys func(int) [][]byte
+			keys func(int) Keys
 		}{{"random", RandomKeys}, {"path", PathKeys}} {
 			b.Run(fmt.Sprintf("keys=%d/shape=%s", n, shape.name), func(b *testing.B) {
 				s := bencher{open: open, keys: shape.keys(n), n: n}
+				s.sorted = s.keys.sorted()
 				s.run(b)
 			})
 		}
@@ -33,8 +34,8 @@ func Bench(b *testing.B, open func() index.Index, sizes ...int) {
 // after a measurement that has changed it.
 type bencher struct {
 	open   func() index.Index
-	keys   [][]byte // in the order of their puts
-	sorted [][]byte
+	keys   Keys // in the order of their puts
+	sorted Keys
 	n      int
 	filled index.Index
 	main   int64
@@ -59,10 +60,8 @@ func (s *bencher) run(b *testing.B) {
 func (s *bencher) fill() index.Index {
 	if s.filled == nil {
 		s.filled = s.open()
-		putAll(s.filled, s.keys)
+		s.keys.putAll(s.filled)
 		s.main = int64(s.n)
-		s.sorted = slices.Clone(s.keys)
-		slices.SortFunc(s.sorted, slices.Compare)
 		runtime.GC()
 	}
 	return s.filled
@@ -85,11 +84,11 @@ func (s *bencher) put(b *testing.B) {
 		if at == 0 {
 			b.StopTimer()
 			x = s.open()
-			putAll(x, s.keys[:half])
+			Keys{s.keys.text[:half*s.keys.width], s.keys.width}.putAll(x)
 			runtime.GC()
 			b.StartTimer()
 		}
-		x.Put(s.keys[half+at], index.Revision{Main: int64(half + at + 1)})
+		x.Put(s.keys.Key(half+at), index.Revision{Main: int64(half + at + 1)})
 	}
 }
 
@@ -106,7 +105,7 @@ func (s *bencher) overwrite(b *testing.B) {
 			compactWhole(x, s.main)
 			b.StartTimer()
 		}
-		x.Put(s.keys[r.IntN(s.n)], s.next())
+		x.Put(s.keys.Key(r.IntN(s.n)), s.next())
 	}
 	b.StopTimer()
 	compactWhole(x, s.main)
@@ -126,21 +125,21 @@ func (s *bencher) get(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if _, ok := x.Get(s.keys[r.IntN(s.n)], s.main); !ok {
+		if _, ok := x.Get(s.keys.Key(r.IntN(s.n)), s.main); !ok {
 			b.Fatal("a key is missing")
 		}
 	}
 }
 
-// aged is an index in which every key was put about four times; old is the revision at which
+// aged is an index in which every key was put about twice; old is the revision at which
 // every key had been put once.
 func (s *bencher) aged() (x index.Index, old int64) {
 	s.filled = nil
 	x = s.fill()
 	old = s.main
 	r := newRand(3)
-	for range 3 * s.n {
-		x.Put(s.keys[r.IntN(s.n)], s.next())
+	for range s.n {
+		x.Put(s.keys.Key(r.IntN(s.n)), s.next())
 	}
 	s.filled = nil
 	runtime.GC()
@@ -153,7 +152,7 @@ func (s *bencher) getOld(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if _, ok := x.Get(s.keys[r.IntN(s.n)], old+int64(r.IntN(s.n))); !ok {
+		if _, ok := x.Get(s.keys.Key(r.IntN(s.n)), old+int64(r.IntN(s.n))); !ok {
 			b.Fatal("a key is missing")
 		}
 	}
@@ -176,7 +175,7 @@ func (s *bencher) ranges(b *testing.B, x index.Index, at int64) {
 	b.ResetTimer()
 	for range b.N {
 		lo := r.IntN(s.n - 100)
-		if n := x.Range(index.Query{Lo: s.sorted[lo], Hi: s.sorted[lo+100], At: at}, func(k []byte, e index.Entry) bool {
+		if n := x.Range(index.Query{Lo: s.sorted.Key(lo), Hi: s.sorted.Key(lo + 100), At: at}, func(k []byte, e index.Entry) bool {
 			sum += len(k) + int(e.Version)
 			return true
 		}); n != 100 {
@@ -195,7 +194,7 @@ func (s *bencher) countOld(b *testing.B) {
 	at := s.main
 	r := newRand(6)
 	for range 1000 {
-		x.Put(s.keys[r.IntN(s.n)], s.next())
+		x.Put(s.keys.Key(r.IntN(s.n)), s.next())
 	}
 	s.counts(b, x, at, s.n/2)
 	s.filled = nil
@@ -207,7 +206,7 @@ func (s *bencher) counts(b *testing.B, x index.Index, at int64, want int) {
 	if want == 0 {
 		want = s.n
 	} else {
-		lo, hi = s.sorted[want/2], s.sorted[want/2+want]
+		lo, hi = s.sorted.Key(want/2), s.sorted.Key(want/2+want)
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -227,7 +226,7 @@ func (s *bencher) compact(b *testing.B) {
 	for total < b.N {
 		b.StopTimer()
 		for range s.n / 2 {
-			x.Put(s.keys[r.IntN(s.n)], s.next())
+			x.Put(s.keys.Key(r.IntN(s.n)), s.next())
 		}
 		b.StartTimer()
 		var dropped index.Set
@@ -249,8 +248,8 @@ func (s *bencher) compact(b *testing.B) {
 func (s *bencher) restore(b *testing.B) {
 	s.filled = nil
 	records := make([]index.Record, s.n)
-	for i, k := range s.keys {
-		records[i] = index.Record{Key: k, Rev: index.Revision{Main: int64(i + 1)}, CreateRev: int64(i + 1), Version: 1}
+	for i := range records {
+		records[i] = index.Record{Key: s.keys.Key(i), Rev: index.Revision{Main: int64(i + 1)}, CreateRev: int64(i + 1), Version: 1}
 	}
 	total := 0
 	for total < b.N {
@@ -278,10 +277,9 @@ func (s *bencher) restore(b *testing.B) {
 
 // heap reports what an index takes a key: of the heap, and by its own account.
 func (s *bencher) heap(b *testing.B) {
-	s.filled, s.sorted = nil, nil
+	s.filled = nil
 	before := heapBytes()
 	x := s.fill()
-	s.sorted = nil
 	b.ReportMetric(float64(heapBytes()-before)/float64(s.n), "B/key")
 	b.ReportMetric(float64(x.Stats().Bytes)/float64(s.n), "told-B/key")
 	b.ReportMetric(0, "ns/op")
@@ -299,7 +297,7 @@ func (s *bencher) getBeside(b *testing.B) {
 		defer close(done)
 		r := newRand(8)
 		for !stop.Load() {
-			x.Put(s.keys[r.IntN(s.n)], s.next())
+			x.Put(s.keys.Key(r.IntN(s.n)), s.next())
 			puts.Add(1)
 		}
 	}()
@@ -307,7 +305,7 @@ func (s *bencher) getBeside(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		r := newRand(rand.Uint64())
 		for pb.Next() {
-			x.Get(s.keys[r.IntN(s.n)], at)
+			x.Get(s.keys.Key(r.IntN(s.n)), at)
 		}
 	})
 	elapsed := b.Elapsed()
@@ -338,7 +336,7 @@ func (s *bencher) putBeside(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		began := time.Now()
-		x.Put(s.keys[r.IntN(s.n)], s.next())
+		x.Put(s.keys.Key(r.IntN(s.n)), s.next())
 		worst = append(worst, time.Since(began))
 	}
 	elapsed := b.Elapsed()

@@ -11,10 +11,6 @@ import (
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
-func source(n int) *rand.ChaCha8 {
-	return rand.NewChaCha8([32]byte{1, byte(n), byte(n >> 8), byte(n >> 16)})
-}
-func permutation(n int) []int        { return rand.New(source(n)).Perm(n) }
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 2)) }
 
 // step is one write of a history that was made up before the race begins.

@@ -116,8 +116,8 @@ func testRandom(t *testing.T, open func() index.Index) {
 // revision.
 func testSlices(t *testing.T, open func() index.Index) {
 	r := seeded(t)
-	h := history{x: open(), w: newTwin(), r: r, keys: pool(r, 3000)}
-	for range rounds(t, 25) {
+	h := history{x: open(), w: newTwin(), r: r, keys: pool(r, 1500)}
+	for range rounds(t, 12) {
 		for range 100 {
 			h.txn(t, 20)
 		}
@@ -167,7 +167,7 @@ func testEmptied(t *testing.T, open func() index.Index) {
 	r := seeded(t)
 	x, w := open(), newTwin()
 	empty := x.Stats().Bytes
-	keys := pool(r, 5000)
+	keys := pool(r, 3000)
 	for round := range 3 {
 		main := w.newest.Main
 		for i, k := range keys {

@@ -2,7 +2,6 @@ package indextest
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -15,9 +14,9 @@ import (
 func testRestore(t *testing.T, open func() index.Index) {
 	r := seeded(t)
 	for range rounds(t, 4) {
-		h := history{x: open(), w: newTwin(), r: r, keys: pool(r, 50<<(2*r.IntN(4)))}
-		for range 6 {
-			for range 200 {
+		h := history{x: open(), w: newTwin(), r: r, keys: pool(r, 50<<(2*r.IntN(3)))}
+		for range 4 {
+			for range 150 {
 				h.txn(t, 8)
 			}
 			if r.IntN(3) > 0 {
@@ -107,26 +106,26 @@ func testContradictions(t *testing.T, open func() index.Index) {
 // testBytes compares Stats.Bytes with the growth of the heap, for keys of several forms, written
 // and restored, with short and with long histories.
 func testBytes(t *testing.T, open func() index.Index) {
-	const n = 20_000
+	const n = 12_000
 	build := map[string]func(x index.Index){
-		"random keys": func(x index.Index) { putAll(x, RandomKeys(n)) },
-		"path keys":   func(x index.Index) { putAll(x, PathKeys(n)) },
+		"random keys": func(x index.Index) { RandomKeys(n).putAll(x) },
+		"path keys":   func(x index.Index) { PathKeys(n).putAll(x) },
 		"restored": func(x index.Index) {
-			if err := x.Restore(recordsOf(PathKeys(n))); err != nil {
+			if err := x.Restore(PathKeys(n).records()); err != nil {
 				t.Error(err)
 			}
 		},
 		"20 revisions a key": func(x index.Index) {
 			keys := PathKeys(n / 10)
-			for i := range 20 * len(keys) {
-				x.Put(keys[i%len(keys)], index.Revision{Main: int64(i + 1)})
+			for i := range 20 * keys.Len() {
+				x.Put(keys.Key(i%keys.Len()), index.Revision{Main: int64(i + 1)})
 			}
 		},
 		"half compacted away": func(x index.Index) {
 			keys := PathKeys(n)
-			putAll(x, keys)
-			for i, k := range keys[:n/2] {
-				if err := x.Tombstone(k, index.Revision{Main: n + 1, Sub: int64(i)}); err != nil {
+			keys.putAll(x)
+			for i := range n / 2 {
+				if err := x.Tombstone(keys.Key(i), index.Revision{Main: n + 1, Sub: int64(i)}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -157,41 +156,4 @@ func heapBytes() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
-}
-
-func putAll(x index.Index, keys [][]byte) {
-	for i, k := range keys {
-		x.Put(k, index.Revision{Main: int64(i + 1)})
-	}
-}
-
-// recordsOf are records of keys, each put once in that order, sorted for Restore.
-func recordsOf(keys [][]byte) []index.Record {
-	out := make([]index.Record, len(keys))
-	for i, k := range keys {
-		out[i] = index.Record{Key: k, Rev: index.Revision{Main: int64(i + 1)}, CreateRev: int64(i + 1), Version: 1}
-	}
-	index.SortRecords(out)
-	return out
-}
-
-// RandomKeys are n different keys of 40 random bytes, the same ones at every call.
-func RandomKeys(n int) [][]byte {
-	src := source(n)
-	keys := make([][]byte, n)
-	for i := range keys {
-		keys[i] = make([]byte, 40)
-		src.Read(keys[i])
-	}
-	return keys
-}
-
-// PathKeys are n keys of 39 bytes in random order, as a Kubernetes cluster has them:
-// /registry/pods/default/pod-000000000017.
-func PathKeys(n int) [][]byte {
-	keys := make([][]byte, n)
-	for i, p := range permutation(n) {
-		keys[i] = fmt.Appendf(nil, "/registry/pods/default/pod-%012d", p)
-	}
-	return keys
 }

@@ -10,6 +10,7 @@ import (
 func (x *Index) Compact(at int64, from []byte, limit int, dropped *index.Set) (next []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	defer x.forget()
 	if dropped == nil {
 		dropped = new(index.Set)
 	}
@@ -81,10 +82,10 @@ func (c *compaction) compactLeaf(l *leaf, start int) *leaf {
 			for _, r := range h.Revs()[:n] {
 				c.dropped.Add(r.Revision())
 			}
-			x.revisions.Add(int64(-n))
+			x.stats.Revisions -= n
 			changed = changed || n > 0
 			if n > 0 && left.Len() == 0 {
-				x.keys.Add(-1)
+				x.stats.Keys--
 				continue
 			}
 			if n > 0 {
@@ -101,7 +102,7 @@ func (c *compaction) compactLeaf(l *leaf, start int) *leaf {
 		return l
 	}
 	next := newLeaf(x.list)
-	x.bytes.Add(next.sizeBytes() - l.sizeBytes())
+	x.stats.Bytes += next.sizeBytes() - l.sizeBytes()
 	return next
 }
 
@@ -114,7 +115,7 @@ const (
 // add appends what became of the leaf at place i of the node.
 func (c *compaction) add(i int, l *leaf) {
 	if l.n == 0 {
-		c.x.bytes.Add(-l.sizeBytes())
+		c.x.stats.Bytes -= l.sizeBytes()
 		c.reshape = true
 		return
 	}
@@ -138,7 +139,7 @@ func (x *Index) mergeLeaves(a, b *leaf) *leaf {
 		x.list = append(x.list, e)
 	}
 	l := newLeaf(x.list)
-	x.bytes.Add(l.sizeBytes() - a.sizeBytes() - b.sizeBytes())
+	x.stats.Bytes += l.sizeBytes() - a.sizeBytes() - b.sizeBytes()
 	return l
 }
 

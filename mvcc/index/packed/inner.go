@@ -6,8 +6,9 @@ import (
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
-// fan is the most children of an inner node.
-const fan = 64
+// fan is the most children of an inner node. It bounds what a split copies; ten million keys are
+// three inner levels high.
+const fan = 128
 
 // inner is a node above the leaves: all children leaves, or all inner nodes. Separators and the
 // number of children never change; a changed list is a new node. Child pointers are swapped for
@@ -119,7 +120,7 @@ type place struct {
 	i    int
 }
 
-// path leads from the root to a leaf. 64 children a node would need more keys than there is
+// path leads from the root to a leaf. 128 children a node would need more keys than there is
 // memory to fill 12 levels; nodes that compaction has thinned out are merged again.
 type path struct {
 	places [24]place

@@ -16,11 +16,11 @@ type Index struct {
 	root atomic.Pointer[inner]
 	// newest is the newest main revision of which at least one write is done.
 	newest atomic.Int64
-	// The figures of Stats.
-	keys, live, revisions, bytes atomic.Int64
 
-	mu   sync.Mutex // serialises the writers; what follows is theirs
-	last index.Revision
+	mu    sync.Mutex // serialises the writers; what follows is theirs
+	last  index.Revision
+	stats index.Stats
+	// What follows is scratch memory: it saves allocations and means nothing between calls.
 	path path
 	revs [maxShort + 1]history.Rev
 	item []byte
@@ -84,8 +84,8 @@ func (x *Index) write(key []byte, rev index.Revision, l *leaf, i int, found, tom
 	} else if found {
 		h = h.Put(rev)
 	}
-	x.keys.Add(int64(1 - btoi(found)))
-	x.revisions.Add(1)
+	x.stats.Keys += 1 - btoi(found)
+	x.stats.Revisions++
 	// Keys that grow at the end of a leaf are likely to go on there: then it keeps them when it
 	// is split, and only the new one goes into the next.
 	atEnd := i == int(l.n)
@@ -116,7 +116,9 @@ func (x *Index) write(key []byte, rev index.Revision, l *leaf, i int, found, tom
 func (x *Index) placeOne(old, next *leaf) {
 	p := &x.path
 	for d := range p.depth { // before any of the change can be seen
-		p.places[d].node.newest.Store(next.newest)
+		if n := p.places[d].node; n.newest.Load() != next.newest {
+			n.newest.Store(next.newest)
+		}
 	}
 	at := p.places[p.depth-1]
 	at.node.leaves[at.i].Store(next)
@@ -124,9 +126,9 @@ func (x *Index) placeOne(old, next *leaf) {
 		for d := range p.depth {
 			p.places[d].node.live.Add(live)
 		}
-		x.live.Add(live)
+		x.stats.Live += int(live)
 	}
-	x.bytes.Add(next.sizeBytes() - old.sizeBytes())
+	x.stats.Bytes += next.sizeBytes() - old.sizeBytes()
 }
 
 // gather makes x.list the entries of l.
@@ -161,10 +163,17 @@ func (x *Index) place(old *leaf, leaves []*leaf) {
 			n.newest.Store(newest)
 		}
 	}
-	x.bytes.Add(bytes)
-	x.live.Add(live)
+	x.stats.Bytes += bytes
+	x.stats.Live += int(live)
 	at := p.places[p.depth-1]
 	x.replace(p, p.depth-1, kids, seps, at.i, at.i+1, live)
+	x.forget()
+}
+
+// forget lets go of the replaced leaves and nodes that the scratch memory points to.
+func (x *Index) forget() {
+	clear(x.list[:cap(x.list)])
+	x.path = path{}
 }
 
 // divideLeaf appends leaves of entries to dst, none of them full.

@@ -1,6 +1,10 @@
 package packed
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+	"sync/atomic"
+)
 
 // replace puts kids, with the separators between them, in place of the children [from, to) of the
 // node at a level of p. One for one is a pointer swapped; else the node is made new, in parts if
@@ -19,8 +23,17 @@ func (x *Index) replace(p *path, level int, kids []kid, seps [][]byte, from, to 
 		}
 		return
 	}
+	if len(kids) == 2 && to == from+1 && n.kids() < fan { // a split: much the most frequent
+		if next := n.spliceKid(from, kids, seps[0]); next != nil {
+			x.stats.Bytes += next.sizeBytes() - n.sizeBytes()
+			next.live.Store(n.live.Load() + delta)
+			next.newest.Store(n.newest.Load())
+			x.replaceNode(p, level, next, delta)
+			return
+		}
+	}
 	kids, seps = n.exchange(kids, seps, from, to)
-	x.bytes.Add(-n.sizeBytes())
+	x.stats.Bytes -= n.sizeBytes()
 	from, to = 0, 1
 	if level > 0 {
 		parent := p.places[level-1]
@@ -31,6 +44,48 @@ func (x *Index) replace(p *path, level int, kids []kid, seps [][]byte, from, to 
 	}
 	nodes, between := x.divide(kids, seps)
 	x.replace(p, level-1, nodes, between, from, to, delta)
+}
+
+// replaceNode puts next in the place of the node at a level of p, which covers the same keys.
+func (x *Index) replaceNode(p *path, level int, next *inner, delta int64) {
+	if level == 0 {
+		x.root.Store(next)
+		return
+	}
+	i := p.places[level-1].i
+	x.replace(p, level-1, []kid{{inner: next}}, nil, i, i+1, delta)
+}
+
+// spliceKid is n with two children in place of the i-th, without its counts; nil if the separator
+// does not fit the form of the others.
+func (n *inner) spliceKid(i int, two []kid, sep []byte) *inner {
+	if n.n == 0 || !bytes.HasPrefix(sep, n.data[:n.prefix]) {
+		return nil
+	}
+	rest := sep[n.prefix:]
+	head, headLen := headOf(rest)
+	item := append([]byte{byte(headLen) | formPlain}, rest[headLen:]...)
+	b, ok := n.splice(i, false, head, item)
+	if !ok {
+		return nil
+	}
+	next := &inner{block: b}
+	next.leaves, next.inners = widen(n.leaves, i), widen(n.inners, i)
+	next.store(i, two[0])
+	next.store(i+1, two[1])
+	return next
+}
+
+// widen is a copy of from with one more place behind the i-th; nil stays nil. Only the writer
+// stores into from, and nobody sees the copy yet, so plain moves do.
+func widen[T any](from []atomic.Pointer[T], i int) []atomic.Pointer[T] {
+	if from == nil {
+		return nil
+	}
+	to := make([]atomic.Pointer[T], len(from)+1)
+	copy(to, from[:i+1])
+	copy(to[i+1:], from[i:])
+	return to
 }
 
 // exchange is the list of n's children with [from, to) replaced.
@@ -67,7 +122,7 @@ func (x *Index) mergeSibling(parent place, kids []kid, seps [][]byte) ([]kid, []
 		if s.kids()+len(kids) > fan*3/4 {
 			continue
 		}
-		x.bytes.Add(-s.sizeBytes())
+		x.stats.Bytes -= s.sizeBytes()
 		theirs := make([]kid, s.kids())
 		for k := range theirs {
 			theirs[k] = s.kid(k)
@@ -90,7 +145,7 @@ func (x *Index) divide(kids []kid, seps [][]byte) (nodes []kid, between [][]byte
 			between = append(between, seps[lo-1])
 		}
 		n := newInner(kids[lo:hi], seps[lo:hi-1])
-		x.bytes.Add(n.sizeBytes())
+		x.stats.Bytes += n.sizeBytes()
 		nodes = append(nodes, kid{inner: n})
 	}
 	return nodes, between
@@ -103,12 +158,12 @@ func (x *Index) replaceRoot(kids []kid, seps [][]byte) {
 	}
 	if len(kids) == 0 {
 		l := &leaf{}
-		x.bytes.Add(l.sizeBytes())
+		x.stats.Bytes += l.sizeBytes()
 		kids, _ = x.divide([]kid{{leaf: l}}, nil)
 	}
 	root := kids[0].inner
 	for len(root.inners) == 1 {
-		x.bytes.Add(-root.sizeBytes())
+		x.stats.Bytes -= root.sizeBytes()
 		root = root.inners[0].Load()
 	}
 	x.root.Store(root)

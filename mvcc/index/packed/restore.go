@@ -79,8 +79,8 @@ func (x *Index) merge(l *leaf, records []index.Record) error {
 		x.list = append(x.list, e)
 	}
 	keep(int(l.n))
-	x.keys.Add(int64(added))
-	x.revisions.Add(int64(revisions))
+	x.stats.Keys += added
+	x.stats.Revisions += revisions
 	x.newest.Store(x.last.Main)
 	x.putLeaves(l)
 	return nil

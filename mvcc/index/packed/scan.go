@@ -175,7 +175,9 @@ func (s *scan) leaf(l *leaf, b bounds) bool {
 	return true
 }
 
-// Stats implements index.Reader.
+// Stats implements index.Reader. Unlike the others it waits for a write under way.
 func (x *Index) Stats() index.Stats {
-	return index.Stats{Keys: int(x.keys.Load()), Live: int(x.live.Load()), Revisions: int(x.revisions.Load()), Bytes: x.bytes.Load()}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.stats
 }
