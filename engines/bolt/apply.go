@@ -66,7 +66,6 @@ func (s *store) commit(b *batch) (err error) {
 	if err != nil {
 		return fmt.Errorf("bolt: begin: %w", err)
 	}
-	sizeBytes := tx.Size()
 	w := writer{tx: tx, fill: s.opts.FillPercent}
 	if err = w.apply(b); err != nil {
 		return errors.Join(fmt.Errorf("bolt: apply: %w", err), tx.Rollback())
@@ -78,7 +77,7 @@ func (s *store) commit(b *batch) (err error) {
 		return fmt.Errorf("bolt: commit: %w", err)
 	}
 	stats := tx.Stats()
-	return s.committed(sizeBytes, &stats)
+	return s.committed(&stats)
 }
 
 // writer carries the bucket in use from one operation to the next.

@@ -19,7 +19,8 @@ type store struct {
 
 	batches, ops   atomic.Int64
 	written, syncs atomic.Int64
-	fileBytes      int64 // as of the last growth; the writer's
+	disk           atomic.Int64 // bytes the file takes, as of the last commit
+	fileBytes      int64        // as of the last growth; the writer's
 
 	statsMu sync.Mutex
 	closed  bool // last holds

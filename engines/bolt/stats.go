@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"fmt"
-	"os"
 
 	"go.etcd.io/bbolt"
 
@@ -17,6 +16,7 @@ func (s *store) opened() error {
 		return fmt.Errorf("bolt: open: %w", err)
 	}
 	s.fileBytes = info.Size()
+	s.disk.Store(allocatedBytes(info))
 	v, err := s.views.acquire()
 	if err != nil {
 		return err
@@ -28,23 +28,21 @@ func (s *store) opened() error {
 	}
 	stats := s.db.Stats()
 	if stats.TxStats.GetWrite() > 0 {
-		return s.committed(s.fileBytes, &stats.TxStats)
+		return s.committed(&stats.TxStats)
 	}
 	return nil
 }
 
 // committed counts what a commit wrote: each page it allocated once, one meta page, two syncs, and
-// a third if the file was enlarged. sizeBytes is the end of the used pages before the commit.
-func (s *store) committed(sizeBytes int64, tx *bbolt.TxStats) error {
+// a third if the file was enlarged. It looks at the file here, so that Stats need not.
+func (s *store) committed(tx *bbolt.TxStats) error {
 	s.written.Add(tx.GetPageAlloc() + int64(s.db.pageBytes))
 	s.syncs.Add(2)
-	if sizeBytes+tx.GetPageAlloc()+int64(s.db.pageBytes) <= s.fileBytes {
-		return nil // even if no free page was used again
-	}
 	info, err := s.db.os.Stat()
 	if err != nil {
 		return fmt.Errorf("bolt: %w", err)
 	}
+	s.disk.Store(allocatedBytes(info))
 	if info.Size() > s.fileBytes {
 		s.fileBytes = info.Size()
 		s.syncs.Add(1)
@@ -88,10 +86,6 @@ func (s *store) measure() (engine.Stats, error) {
 	}
 	lib := s.db.Stats()
 	st.LiveBytes = max(used-int64(lib.FreePageN+lib.PendingPageN)*int64(s.db.pageBytes), 0)
-	info, err := os.Stat(s.db.os.Name())
-	if err != nil {
-		return st, err
-	}
-	st.DiskBytes = allocatedBytes(info)
+	st.DiskBytes = s.disk.Load()
 	return st, nil
 }
