@@ -6,8 +6,12 @@ import (
 	"math/bits"
 )
 
-// MinKeyBytes is the shortest key a Keys can make.
-const MinKeyBytes = 8
+// MinKeyBytes is the shortest key a Keys can make, MaxKeyBytes the longest a Spec asks for: the
+// longest that every engine takes.
+const (
+	MinKeyBytes = 8
+	MaxKeyBytes = 32 << 10
+)
 
 // Keys writes the number of a record as a key of fixed width. Numbers map to keys one to one, and
 // bytes.Compare orders keys as the numbers written in them. The form depends on the width:

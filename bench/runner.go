@@ -316,7 +316,6 @@ func (r *run) describe() {
 		"opTimeout":    r.OpTimeout.String(),
 		"grace":        r.Grace.String(),
 		"loadBatch":    strconv.Itoa(r.LoadBatch),
-		"seed":         strconv.FormatUint(r.Seed, 10),
 		"verifySample": strconv.Itoa(r.VerifySample),
 		"verify":       strconv.FormatBool(!r.NoVerify),
 		"maxErrorRate": strconv.FormatFloat(r.MaxErrorRate, 'g', -1, 64),

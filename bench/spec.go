@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/etalon-kv/etalon/internal/nearest"
 )
@@ -108,7 +107,7 @@ type plan struct {
 func (s *Spec) plan() (*plan, error) {
 	p, err := s.parse()
 	if err != nil {
-		return nil, fmt.Errorf("bench: workload %s", strings.TrimPrefix(err.Error(), "bench: "))
+		return nil, fmt.Errorf("bench: %w", err)
 	}
 	return p, nil
 }
@@ -116,7 +115,7 @@ func (s *Spec) plan() (*plan, error) {
 func (s *Spec) parse() (*plan, error) {
 	own, ok := presets()[s.Workload]
 	if !ok {
-		return nil, nearest.Error("name", s.Workload, Workloads())
+		return nil, nearest.Error("workload", s.Workload, Workloads())
 	}
 	s.fill(own)
 	p := &plan{}
@@ -135,17 +134,17 @@ func (s *Spec) parse() (*plan, error) {
 	default:
 		return nil, nearest.Error("key order", s.KeyOrder, []string{"hashed", "ordered"})
 	}
+	if s.KeyBytes < MinKeyBytes || s.KeyBytes > MaxKeyBytes {
+		return nil, fmt.Errorf("key of %d bytes, accepted: %d to %d", s.KeyBytes, MinKeyBytes, MaxKeyBytes)
+	}
 	if p.keys, err = NewKeys(s.KeyBytes, s.KeyOrder == "hashed"); err != nil {
 		return nil, err
 	}
-	if s.KeyBytes > 32<<10 {
-		return nil, fmt.Errorf("key of %d bytes, accepted: up to %d", s.KeyBytes, 32<<10)
+	if p.sizes, err = parseSizes(s.ValueSize); err != nil {
+		return nil, fmt.Errorf("value size %q: %w", s.ValueSize, err)
 	}
-	if p.sizes, err = ParseSizes(s.ValueSize); err != nil {
-		return nil, fmt.Errorf("values: %w", err)
-	}
-	if p.scan, err = ParseSizes(s.ScanLength); err != nil {
-		return nil, fmt.Errorf("scan length: %w", err)
+	if p.scan, err = parseSizes(s.ScanLength); err != nil {
+		return nil, fmt.Errorf("scan length %q: %w", s.ScanLength, err)
 	}
 	if p.scan.Min() < 1 {
 		return nil, fmt.Errorf("scan length: %q, accepted: 1 key or more", s.ScanLength)

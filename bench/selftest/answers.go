@@ -29,7 +29,7 @@ func latestIsAcknowledged(ctx context.Context, h *harness) (bool, string, error)
 		return err
 	}}
 	rec, err := h.record(ctx, bench.Spec{Workload: "ycsb-d", Records: 100, ValueSize: "32", Mix: map[string]float64{"get": 50, "insert": 50}},
-		&bench.Runner{Target: target, Workers: 32, Ops: 60_000})
+		&bench.Runner{Target: target, Workers: 32, Ops: 30_000})
 	if err != nil {
 		return false, "", err
 	}

@@ -26,7 +26,7 @@ func durations(seed uint64, n int) []time.Duration {
 // histogramMerge: merged histograms equal one histogram of all samples, and its percentiles are
 // those of the sorted samples to 3 digits.
 func histogramMerge(_ context.Context, h *harness) (bool, string, error) {
-	const parts, each = 8, 20_000
+	const parts, each = 8, 5_000
 	one := results.NewHistogram()
 	var split []*results.Histogram
 	for i := range parts {
@@ -46,7 +46,7 @@ func histogramMerge(_ context.Context, h *harness) (bool, string, error) {
 // recordingKeepsAll: outcomes that many workers record side by side, while intervals are cut, come
 // out as one histogram of all would hold them, in the totals as in the sum of the intervals.
 func recordingKeepsAll(_ context.Context, h *harness) (bool, string, error) {
-	const workers, each = 8, 20_000
+	const workers, each = 8, 5_000
 	rec := bench.NewRecording(workers, 2, false)
 	var wg sync.WaitGroup
 	for i := range workers {
