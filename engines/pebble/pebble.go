@@ -19,8 +19,8 @@ import (
 // Limits of a batch. With at most 15 bytes that pebble adds to an operation both together stay far
 // below the 4 GiB at which pebble panics; a log record of that size serves nobody.
 const (
-	maxBatchBytes = 256 << 20
-	maxBatchOps   = 16 << 20
+	maxBatchBytes = 64 << 20
+	maxBatchOps   = 1 << 20
 )
 
 // backend is the engine.Backend of one directory.

@@ -226,8 +226,8 @@ func TestABatchOverTheLimitIsRefusedAndStopsGrowing(t *testing.T) {
 	b, err := Open(t.TempDir(), Options{})
 	must(t, err)
 	w := b.NewBatch()
-	value := make([]byte, 64<<20)
-	for range 80 { // 5 GiB
+	value := make([]byte, 16<<20)
+	for range 320 { // 5 GiB
 		w.Set(1, []byte("k"), value)
 	}
 	if err := b.Apply(w, true); !errors.Is(err, engine.ErrBatchTooBig) {
