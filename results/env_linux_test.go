@@ -38,8 +38,8 @@ func TestAnAbsentDirectoryOrAnEndedContextIsNoFailure(t *testing.T) {
 
 func TestTheFileSystemOfADirectoryIsThatOfTheNearestMount(t *testing.T) {
 	const info = `27 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,data=ordered
-30 27 0:30 / /mnt rw,nosuid - tmpfs tmpfs rw,size=1g
 31 27 259:2 / /mnt/a\040b rw,noatime master:3 - xfs /dev/nvme0n1p2 rw,attr2,logdev=/dev/sdz
+30 27 0:30 / /mnt rw,nosuid - tmpfs tmpfs rw,size=1g
 32 27 0:40 / /net rw - nfs4 server:/export rw,vers=4.2,addr=10.0.0.1,clientaddr=10.0.0.2
 garbage
 `

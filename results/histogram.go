@@ -168,8 +168,8 @@ func (h *Histogram) Quantile(q float64) (d time.Duration, ok bool) {
 	if h.count == 0 {
 		return 0, false
 	}
-	if q <= 0 {
-		return h.Min(), h.minNS <= int64(HistogramMax)
+	if q <= 0 && h.overflow < h.count {
+		return h.Min(), true
 	}
 	rank := h.rank(q)
 	if rank > h.count-h.overflow || rank == h.count {
