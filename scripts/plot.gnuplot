@@ -75,15 +75,16 @@ time_tics = 'set ytics ("100 ns" 1e2, "1 µs" 1e3, "10 µs" 1e4, "100 µs" 1e5, 
 # ---- Throughput: median as bar, every run as point --------------------------------------------
 
 # $medians: place, operations a second, bytes written per client byte, MiB on disk.
+# A figure that a run does not have is empty in the file; 0 stands for it here.
+filled(what) = strlen(strcol(what)) ? column(what) : 0
 set print $medians
 do for [i = 1:words(engines)] {
     e = word(engines, i)
     stats runs using (mine(e) ? column("ops/s") : NaN) nooutput name "S"
     ops = S_median
-    stats runs using (mine(e) ? column("disk-B") : NaN) nooutput name "S"
+    stats runs using (mine(e) ? filled("disk-B") : NaN) nooutput name "S"
     disk = S_median / 2**20
-    # Empty where nothing was written: stats would stop, so 0 stands for it.
-    stats runs using (mine(e) ? (strlen(strcol("write-amp")) ? column("write-amp") : 0) : NaN) nooutput name "S"
+    stats runs using (mine(e) ? filled("write-amp") : NaN) nooutput name "S"
     print sprintf("%d,%.9g,%.9g,%.9g", i, ops, S_median, disk)
 }
 set print

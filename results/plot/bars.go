@@ -10,7 +10,7 @@ import (
 // bar is one row of a bar chart.
 type bar struct {
 	Line
-	value  float64
+	value  float64   // NaN = unknown
 	lo, hi float64   // interval of the value; NaN = none
 	dots   []float64 // single runs
 	other  float64   // a second value, shown as a diamond; NaN = none
@@ -34,12 +34,29 @@ const wideRatio = 25
 
 // widen makes the axis logarithmic where the values need it.
 func (b barChart) widen() barChart {
-	lo, hi := math.Inf(1), 0.0
+	most := 0.0
 	for _, r := range b.rows {
-		lo, hi = math.Min(lo, r.value), math.Max(hi, r.value)
+		for _, v := range []float64{r.value, r.other} {
+			if v > most { // false for NaN
+				most = v
+			}
+		}
 	}
-	b.log = lo > 0 && hi/lo > wideRatio
+	b.log = most/b.least() > wideRatio
 	return b
+}
+
+// least is the smallest value above 0; a 0 has no bar on any axis.
+func (b barChart) least() float64 {
+	least := math.Inf(1)
+	for _, r := range b.rows {
+		for _, v := range []float64{r.value, r.other} {
+			if v > 0 && v < least { // false for NaN
+				least = v
+			}
+		}
+	}
+	return least
 }
 
 // heading is title, with a warning if bar lengths are not proportional to their values.
@@ -63,11 +80,7 @@ func (b barChart) scale(most float64) axis {
 	if !b.log {
 		return b.linear(most)
 	}
-	least := math.Inf(1)
-	for _, r := range b.rows {
-		least = math.Min(least, r.value)
-	}
-	a := logAxis("", math.Pow(10, math.Floor(math.Log10(least/1.5))), most, b.format)
+	a := logAxis("", math.Pow(10, math.Floor(math.Log10(b.least()/1.5))), most, b.format)
 	a.min *= 1.3 // begin at the power of ten
 	return a
 }
@@ -107,7 +120,14 @@ func (b barChart) draw(c *canvas, x0, y0, x1 float64) {
 		if b.names {
 			c.text(x0-6, y, letters{size: labelSize, color: ink, align: text.XRight}, r.Label)
 		}
-		c.box(faded(r.Look.Color, r.Variant), x0, y-5.5, math.Max(f.px(r.value), x0+0.7), y+5.5)
+		if math.IsNaN(r.value) {
+			c.text(x1, y, values, "unknown")
+		} else {
+			c.text(x1, y, values, b.format(r.value))
+		}
+		if r.value > 0 {
+			c.box(faded(r.Look.Color, r.Variant), x0, y-5.5, math.Max(f.px(r.value), x0+0.7), y+5.5)
+		}
 		if r.lo <= r.hi {
 			c.line(ink, 0.9, nil, [2]float64{f.px(r.lo), y}, [2]float64{f.px(r.hi), y})
 			c.line(ink, 0.9, nil, [2]float64{f.px(r.lo), y - 3}, [2]float64{f.px(r.lo), y + 3})
@@ -120,7 +140,6 @@ func (b barChart) draw(c *canvas, x0, y0, x1 float64) {
 		if r.other > 0 { // false for NaN
 			c.mark(Diamond, ink, f.px(r.other), y, 2.6)
 		}
-		c.text(x1, y, values, b.format(r.value))
 	}
 	c.line(edge, 0.8, nil, [2]float64{x0, y0}, [2]float64{x0, f.y1})
 }

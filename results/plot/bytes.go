@@ -10,7 +10,7 @@ func bytesFigure(panels []Panel) (Figure, bool) {
 		d := barChart{format: FormatBytes, bytes: true, names: true}
 		for _, l := range p.Lines {
 			f := FlowOf(l.Cell)
-			if f.Engine >= 0 { // false for NaN
+			if f.Engine >= 0 || f.Device >= 0 { // false for NaN
 				w.rows = append(w.rows, bar{Line: l, value: f.Engine, lo: math.NaN(), hi: math.NaN(), other: f.Device})
 			}
 			if f.Disk >= 0 {

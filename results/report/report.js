@@ -286,10 +286,11 @@
     const chart = canvas(id, rows.length * 34 + 60, label);
     const name = Math.min(150, 22 + 7 * Math.max(...rows.map((r) => r.line.label.length)));
     const box = { left: name, right: chart.width - 84, top: 6, bottom: rows.length * 34 + 10, width: chart.width };
-    const most = Math.max(...rows.flatMap((r) => [r.value, r.hi ?? r.value, r.other ?? 0, ...(r.dots || [])]));
-    const least = Math.min(...rows.map((r) => r.value));
+    const most = Math.max(...rows.flatMap((r) => [r.value ?? 0, r.hi ?? 0, r.other ?? 0, ...(r.dots || [])]));
+    const lengths = rows.flatMap((r) => [r.value, r.other]).filter((v) => v > 0);
+    const least = Math.min(...lengths); // a 0 has no bar on any axis
     const wanted = chart.width < 480 ? 3 : 5;
-    const log = least > 0 && Math.max(...rows.map((r) => r.value)) / least > wideRatio;
+    const log = Math.max(...lengths) / least > wideRatio;
     const x = log
       ? logScale([Math.pow(10, Math.floor(Math.log10(least / 1.5))), most], box.left, box.right, format, true)
       : (format === bytes ? binaryScale : linearScale)(most, box.left, box.right, wanted, format);
@@ -299,10 +300,12 @@
       const y = box.top + 17 + i * 34;
       chart.root.append(mark(row.line, 8, y, 4.2));
       chart.root.append(svg("text", { class: "value", x: 20, y: y + 4 }, row.line.label.slice(0, Math.floor((name - 22) / 6.6))));
-      chart.root.append(svg("rect", {
-        x: box.left, y: y - 9, height: 18, width: Math.max(1, x(row.value) - box.left),
-        fill: row.line.color, "fill-opacity": 0.82,
-      }));
+      if (row.value > 0) {
+        chart.root.append(svg("rect", {
+          x: box.left, y: y - 9, height: 18, width: Math.max(1, x(row.value) - box.left),
+          fill: row.line.color, "fill-opacity": 0.82,
+        }));
+      }
       if (row.hi !== undefined) {
         chart.root.append(svg("path", {
           d: `M${x(row.lo)},${y}H${x(row.hi)}M${x(row.lo)},${y - 5}v10M${x(row.hi)},${y - 5}v10`, class: "whisker", fill: "none",
@@ -311,10 +314,10 @@
       for (const dot of row.dots || []) {
         chart.root.append(svg("circle", { cx: x(dot), cy: y, r: 2.8, class: "dot" }));
       }
-      if (row.other !== undefined) {
+      if (row.other > 0) {
         chart.root.append(svg("path", { d: markers.diamond(4), transform: `translate(${x(row.other)},${y})`, class: "dot" }));
       }
-      chart.root.append(svg("text", { class: "value", x: chart.width - 4, y: y + 4, "text-anchor": "end" }, format(row.value)));
+      chart.root.append(svg("text", { class: "value", x: chart.width - 4, y: y + 4, "text-anchor": "end" }, row.value === undefined ? "unknown" : format(row.value)));
     });
   }
 
@@ -328,8 +331,8 @@
   }
 
   function drawBytes() {
-    const written = shown().filter((line) => line.bytes.written >= 0).map((line) => ({
-      line, value: line.bytes.written, other: line.bytes.device >= 0 ? line.bytes.device : undefined,
+    const written = shown().filter((line) => line.bytes.written >= 0 || line.bytes.device >= 0).map((line) => ({
+      line, value: line.bytes.written >= 0 ? line.bytes.written : undefined, other: line.bytes.device >= 0 ? line.bytes.device : undefined,
     }));
     note("written", "bytes written by the engine for each byte the clients wrote; diamond: sent to the device; median of runs");
     if (written.length === 0) empty("written", "No bytes were written, or nobody counted them.");
