@@ -79,8 +79,8 @@ func (c *cluster) serve(n *testNode) {
 	}
 }
 
+// write does not call t.Helper, which would be most of its cost in benchmarks.
 func (n *testNode) write(t testing.TB, rd *Ready) {
-	t.Helper()
 	if rd.Snapshot != nil {
 		if err := n.st.ApplySnapshot(rd.Snapshot); err != nil {
 			t.Fatal(err)

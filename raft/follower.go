@@ -109,7 +109,7 @@ func (r *core) refuseSnapshot(m *Message) error {
 		return r.err
 	}
 	if m.Type != MsgSnap || m.To != r.id || m.Group != r.cfg.Group {
-		return fmt.Errorf("%w: RefuseSnapshot takes a MsgSnap to this member, not %s", ErrMisuse, m)
+		return fmt.Errorf("%w: RefuseSnapshot takes a MsgSnap to this member, not %s", ErrMisuse, m.String())
 	}
 	if m.Term == r.term {
 		r.send(Message{Type: MsgSnapRefused, To: m.From, Term: r.term, Session: m.Session})

@@ -100,7 +100,7 @@ func (r *core) maybeCommit() {
 // handleAppendResponse learns how far a member's log has got.
 func (r *core) handleAppendResponse(p *progress, m *Message) error {
 	if m.Index > r.log.last() || m.Hint > r.log.last() {
-		return fmt.Errorf("%w: %s, the leader's log ends at %d", ErrMalformed, m, r.log.last())
+		return fmt.Errorf("%w: %s, the leader's log ends at %d", ErrMalformed, m.String(), r.log.last())
 	}
 	if m.Reject {
 		hint := m.Hint

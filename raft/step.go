@@ -151,7 +151,7 @@ func (r *core) stepAnswer(m *Message) error {
 // against overflow or gaps.
 func (m *Message) check() error {
 	bad := func(what string) error {
-		return fmt.Errorf("%w: %s in %s", ErrMalformed, what, m)
+		return fmt.Errorf("%w: %s in %s", ErrMalformed, what, m.String())
 	}
 	switch {
 	case m.Type < MsgApp || m.Type > lastMessageType:
@@ -191,17 +191,17 @@ func (m *Message) check() error {
 func (m *Message) checkEntries() error {
 	prev, t := m.Index, m.LogTerm
 	if t > m.Term || (prev == 0) != (t == 0) {
-		return fmt.Errorf("%w: term of the preceding entry in %s", ErrMalformed, m)
+		return fmt.Errorf("%w: term of the preceding entry in %s", ErrMalformed, m.String())
 	}
 	for i := range m.Entries {
 		e := &m.Entries[i]
 		if e.Index != prev+1 || e.Term < t || e.Term == 0 || e.Term > m.Term || e.Type > EntryConfChange {
-			return fmt.Errorf("%w: entry %d of %s: term %d index %d %s", ErrMalformed, i, m, e.Term, e.Index, e.Type)
+			return fmt.Errorf("%w: entry %d of %s: term %d index %d %s", ErrMalformed, i, m.String(), e.Term, e.Index, e.Type)
 		}
 		prev, t = e.Index, e.Term
 	}
 	if prev > maxIndex {
-		return fmt.Errorf("%w: absurd index in %s", ErrMalformed, m)
+		return fmt.Errorf("%w: absurd index in %s", ErrMalformed, m.String())
 	}
 	return nil
 }
