@@ -74,7 +74,7 @@
 //     given out before was applied, and nothing is given out to apply until it is acknowledged.
 //   - The slices of a Ready (Messages, AfterPersist, Reads; not the entries and data they point to)
 //     are used again after Persisted. Copy what is to be kept longer.
-//   - All calls are made by the goroutine that owns the RawNode.
+//   - All calls are made by the goroutine that owns the RawNode. Node is a ready-made one.
 //
 // # What has to wait for the disk, and what not
 //
@@ -123,5 +123,5 @@
 // core.go, step.go, election.go, follower.go, leader.go, replicate.go, reads.go, membership.go: the
 // behaviour. log.go: memory over storage. quorum.go, members.go, progress.go, inflights.go,
 // changer.go: what is counted. ready.go: what goes out and comes back. types.go, message.go,
-// codec.go: what travels. rawnode.go, status.go: the face.
+// codec.go: what travels. rawnode.go, node.go, status.go: the faces.
 package raft

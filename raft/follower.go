@@ -27,7 +27,7 @@ func (r *core) handleAppend(m *Message) error {
 }
 
 // appendNew appends those entries that the log does not have yet. The first one with another term
-// ends the present log.
+// ends the present log. All of them lie above committed.
 func (r *core) appendNew(entries []Entry) error {
 	for i := range entries {
 		e := &entries[i]
@@ -41,9 +41,6 @@ func (r *core) appendNew(entries []Entry) error {
 		}
 		if ok {
 			continue
-		}
-		if e.Index <= r.log.committed {
-			return fmt.Errorf("%w: entry %d of term %d differs from the one committed here", ErrLogLost, e.Index, e.Term)
 		}
 		if err := r.log.truncate(e.Index); err != nil {
 			return r.fail("truncating the log", err)
