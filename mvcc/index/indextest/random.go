@@ -123,7 +123,11 @@ func testSlices(t *testing.T, open func() index.Index) {
 		}
 		h.compacted = h.at()
 		slices := r.IntN(20)
-		for next := compactSlice(t, h.x, h.w, h.compacted, nil, 10+r.IntN(500)); next != nil && slices > 0; slices-- {
+		var from []byte
+		if r.IntN(3) == 0 {
+			from = h.bound() // anywhere, and nothing below it
+		}
+		for next := compactSlice(t, h.x, h.w, h.compacted, from, 10+r.IntN(500)); next != nil && slices > 0; slices-- {
 			h.txn(t, 5)
 			checkRange(t, h.x, h.w, h.bound(), h.bound(), max(h.at(), h.compacted), 1+r.IntN(30))
 			next = compactSlice(t, h.x, h.w, h.compacted, next, 10+r.IntN(500))

@@ -6,7 +6,7 @@ import (
 )
 
 // Compact implements index.Index. A leaf without anything to take counts as one key of the limit:
-// it is passed at a glance. The slice ends with a leaf, so it may be maxLeafKeys-1 keys longer.
+// it is passed at a glance. The slice ends with a leaf, so it may be a leaf longer.
 func (x *Index) Compact(at int64, from []byte, limit int, dropped *index.Set) (next []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -106,13 +106,8 @@ func (c *compaction) compactLeaf(l *leaf, start int) *leaf {
 	return next
 }
 
-// A leaf and the one before it become one if they fill no more than half a leaf together.
-const (
-	mergeKeys  = maxLeafKeys / 2
-	mergeBytes = maxLeafBytes / 2
-)
-
-// add appends what became of the leaf at place i of the node.
+// add appends what became of the leaf at place i of the node. It and the leaf before it become one
+// if they fill no more than half a leaf together.
 func (c *compaction) add(i int, l *leaf) {
 	if l.n == 0 {
 		c.x.stats.Bytes -= l.sizeBytes()
@@ -121,7 +116,7 @@ func (c *compaction) add(i int, l *leaf) {
 	}
 	if k := len(c.kids) - 1; k >= 0 {
 		before := c.kids[k].leaf
-		if int(before.n)+int(l.n) <= mergeKeys && len(before.data)+len(l.data) <= mergeBytes {
+		if int(before.n)+int(l.n) <= c.x.lim.leafKeys/2 && len(before.data)+len(l.data) <= c.x.lim.leafBytes/2 {
 			c.kids[k].leaf = c.x.mergeLeaves(before, l)
 			c.reshape = true
 			return

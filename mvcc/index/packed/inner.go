@@ -6,10 +6,6 @@ import (
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
-// fan is the most children of an inner node. It bounds what a split copies; ten million keys are
-// three inner levels high.
-const fan = 128
-
 // inner is a node above the leaves: all children leaves, or all inner nodes. Separators and the
 // number of children never change; a changed list is a new node. Child pointers are swapped for
 // others that cover the same keys.

@@ -8,17 +8,9 @@ import (
 	"github.com/etalon-kv/etalon/mvcc/index/internal/history"
 )
 
-// A leaf is split when it has more keys or more bytes than these (a single key may have more).
-// Every put copies a leaf: twice as many keys save 2 bytes each and cost half of a put more.
-const (
-	maxLeafKeys  = 32
-	maxLeafBytes = 4096
-	// goodLeafKeys is what Restore fills leaves with: room for some puts before the first split.
-	goodLeafKeys = 24
-	// maxShort is the most revisions that a formShort holds. Longer histories are out of line, so
-	// that a put on a hot key copies neither them nor the leaf.
-	maxShort = 8
-)
+// maxShort is the most revisions that a formShort holds. Longer histories are out of line, so
+// that a put on a hot key copies neither them nor the leaf.
+const maxShort = 8
 
 // leaf is some neighbouring keys with their histories. It is immutable: a write makes a new one
 // and swaps the pointer to it, so that a reader works on without any lock.
@@ -216,6 +208,6 @@ func (l *leaf) sizeBytes() int64 {
 }
 
 // full tells whether l must be split.
-func (l *leaf) full() bool {
-	return int(l.n) > maxLeafKeys || len(l.data) > maxLeafBytes && l.n > 1
+func (l *leaf) full(lim limits) bool {
+	return int(l.n) > lim.leafKeys || len(l.data) > lim.leafBytes && l.n > 1
 }

@@ -13,6 +13,7 @@ import (
 
 // Index is an index.Index. See the package comment.
 type Index struct {
+	lim  limits
 	root atomic.Pointer[inner]
 	// newest is the newest main revision of which at least one write is done.
 	newest atomic.Int64
@@ -29,9 +30,22 @@ type Index struct {
 	text []byte // the keys of list
 }
 
+// limits are the most that nodes hold; tests make them small, for trees that are high.
+type limits struct {
+	// A leaf is split when it has more keys or more bytes than these (a single key may have
+	// more). Every put copies a leaf: with twice as many keys, each takes 2 bytes less and a put
+	// half as long again.
+	leafKeys, leafBytes int
+	// fan is the most children of an inner node. It bounds what a split copies; ten million keys
+	// are three inner levels high.
+	fan int
+}
+
 // New returns an empty index.
-func New() index.Index {
-	x := new(Index)
+func New() index.Index { return newIndex(limits{leafKeys: 32, leafBytes: 4096, fan: 128}) }
+
+func newIndex(lim limits) *Index {
+	x := &Index{lim: lim}
 	x.replaceRoot(nil, nil)
 	return x
 }
@@ -93,11 +107,11 @@ func (x *Index) write(key []byte, rev index.Revision, l *leaf, i int, found, tom
 		next.live = uint16(int(l.live) + btoi(h.Live()) - btoi(wasLive))
 		next.loose = uint16(int(l.loose) + btoi(isLoose(&h)) - btoi(wasLoose))
 		next.newest = rev.Main
-		if !next.full() {
+		if !next.full(x.lim) {
 			x.placeOne(l, next)
 		} else {
 			x.gather(next)
-			x.place(l, divideLeaf(nil, x.list, atEnd))
+			x.place(l, x.divideLeaf(nil, x.list, atEnd))
 		}
 	} else { // the key breaks the form of the leaf
 		x.gather(l)
@@ -106,7 +120,7 @@ func (x *Index) write(key []byte, rev index.Revision, l *leaf, i int, found, tom
 		}
 		x.list[i] = entry{key: key}
 		x.list[i].set(&h, 0)
-		x.place(l, divideLeaf(nil, x.list, atEnd))
+		x.place(l, x.divideLeaf(nil, x.list, atEnd))
 	}
 	x.last = rev
 	x.newest.Store(rev.Main)
@@ -177,10 +191,10 @@ func (x *Index) forget() {
 }
 
 // divideLeaf appends leaves of entries to dst, none of them full.
-func divideLeaf(dst []*leaf, entries []entry, atEnd bool) []*leaf {
+func (x *Index) divideLeaf(dst []*leaf, entries []entry, atEnd bool) []*leaf {
 	n := len(entries)
-	if n <= maxLeafKeys {
-		if l := newLeaf(entries); !l.full() {
+	if n <= x.lim.leafKeys {
+		if l := newLeaf(entries); !l.full(x.lim) {
 			return append(dst, l)
 		}
 	}
@@ -194,7 +208,7 @@ func divideLeaf(dst []*leaf, entries []entry, atEnd bool) []*leaf {
 			sum += entries[cut].size(0)
 		}
 	}
-	return divideLeaf(divideLeaf(dst, entries[:cut], false), entries[cut:], false)
+	return x.divideLeaf(x.divideLeaf(dst, entries[:cut], false), entries[cut:], false)
 }
 
 // rewrite is l with the history h at place i, or with a new key put in before it. nil if that

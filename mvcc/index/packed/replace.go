@@ -23,7 +23,7 @@ func (x *Index) replace(p *path, level int, kids []kid, seps [][]byte, from, to 
 		}
 		return
 	}
-	if len(kids) == 2 && to == from+1 && n.kids() < fan { // a split: much the most frequent
+	if len(kids) == 2 && to == from+1 && n.kids() < x.lim.fan { // a split: much the most frequent
 		if next := n.spliceKid(from, kids, seps[0]); next != nil {
 			x.stats.Bytes += next.sizeBytes() - n.sizeBytes()
 			next.live.Store(n.live.Load() + delta)
@@ -38,7 +38,7 @@ func (x *Index) replace(p *path, level int, kids []kid, seps [][]byte, from, to 
 	if level > 0 {
 		parent := p.places[level-1]
 		from, to = parent.i, parent.i+1
-		if len(kids) > 0 && len(kids) < fan/4 {
+		if len(kids) > 0 && len(kids) < x.lim.fan/4 {
 			kids, seps, from, to = x.mergeSibling(parent, kids, seps)
 		}
 	}
@@ -119,7 +119,7 @@ func (x *Index) mergeSibling(parent place, kids []kid, seps [][]byte) ([]kid, []
 			continue
 		}
 		s := parent.node.inners[j].Load()
-		if s.kids()+len(kids) > fan*3/4 {
+		if s.kids()+len(kids) > x.lim.fan*3/4 {
 			continue
 		}
 		x.stats.Bytes -= s.sizeBytes()
@@ -138,7 +138,7 @@ func (x *Index) mergeSibling(parent place, kids []kid, seps [][]byte) ([]kid, []
 
 // divide makes as few nodes of a list of children as hold them, and the separators between.
 func (x *Index) divide(kids []kid, seps [][]byte) (nodes []kid, between [][]byte) {
-	parts := (len(kids) + fan - 1) / fan
+	parts := (len(kids) + x.lim.fan - 1) / x.lim.fan
 	for i := range parts {
 		lo, hi := i*len(kids)/parts, (i+1)*len(kids)/parts
 		if i > 0 {

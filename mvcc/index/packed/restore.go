@@ -29,9 +29,6 @@ func (x *Index) Restore(chunk []index.Record) error {
 		for n < len(chunk) && n < maxMerge && (upper == nil || bytes.Compare(chunk[n].Key, upper) < 0) {
 			n++
 		}
-		for n < len(chunk) && bytes.Equal(chunk[n].Key, chunk[n-1].Key) { // a key is merged whole
-			n++
-		}
 		if err := x.merge(l, chunk[:n]); err != nil {
 			return err
 		}
@@ -86,17 +83,18 @@ func (x *Index) merge(l *leaf, records []index.Record) error {
 	return nil
 }
 
-// putLeaves puts leaves of x.list, filled with goodLeafKeys if they are several, in the place of
-// old at the end of x.path.
+// putLeaves puts leaves of x.list in the place of old at the end of x.path. If they are several
+// they are filled to three quarters, which leaves room for some puts before the first split.
 func (x *Index) putLeaves(old *leaf) {
 	var leaves []*leaf
 	parts := 1
-	if len(x.list) > maxLeafKeys {
-		parts = (len(x.list) + goodLeafKeys - 1) / goodLeafKeys
+	if len(x.list) > x.lim.leafKeys {
+		good := x.lim.leafKeys * 3 / 4
+		parts = (len(x.list) + good - 1) / good
 	}
 	for i := range parts {
 		lo, hi := i*len(x.list)/parts, (i+1)*len(x.list)/parts
-		leaves = divideLeaf(leaves, x.list[lo:hi], false)
+		leaves = x.divideLeaf(leaves, x.list[lo:hi], false)
 	}
 	x.place(old, leaves)
 }
