@@ -79,7 +79,7 @@ type Config struct {
 	// get ErrUncommittedFull. One proposal always passes when nothing is uncommitted. 0 means 64 MiB.
 	MaxUncommittedBytes uint64
 	// MaxCommittedBytes bounds the entries handed out in Ready.Committed and not yet acknowledged by
-	// Applied; at least one entry is always allowed. 0 means 4 MiB.
+	// Applied. It may be exceeded by one entry. 0 means 4 MiB.
 	MaxCommittedBytes uint64
 	// MaxEntryBytes bounds the data of one proposal. 0 means 16 MiB.
 	MaxEntryBytes int
