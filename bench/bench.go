@@ -90,7 +90,8 @@ type Source interface {
 	Load(op *Op, first uint64, n int)
 	// Worker returns worker i's Workload. Each i is used once a run.
 	Worker(i int) Workload
-	// DatasetBytes is the keys and values of all loaded records.
+	// DatasetBytes is the keys and values of the records that are there: those loaded, and those
+	// inserted and deleted since.
 	DatasetBytes() int64
 	// Options are the effective settings, defaults included, as they go into the record.
 	Options() map[string]string

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -137,7 +136,7 @@ func TestKeysSortAsTheirNumbersAndNeverMeet(t *testing.T) {
 	if _, err := NewKeys(7, false); err == nil {
 		t.Error("a key of 7 bytes was accepted")
 	}
-	if got := fmt.Sprintf("%s", Keys{width: 26}.Append(nil, 1234567890123456789)); got != "user0001234567890123456789" {
+	if got := string(Keys{width: 26}.Append(nil, 1234567890123456789)); got != "user0001234567890123456789" {
 		t.Errorf("key %q", got)
 	}
 }

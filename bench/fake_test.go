@@ -68,8 +68,9 @@ func (s *mapSession) Do(ctx context.Context, op *Op) error {
 }
 
 func (t *mapTarget) set(op *Op, key, value []byte) {
-	if _, there := t.data[string(key)]; !there {
-		t.order = nil
+	if _, there := t.data[string(key)]; !there && t.order != nil {
+		at, _ := slices.BinarySearch(t.order, string(key))
+		t.order = slices.Insert(t.order, at, string(key))
 	}
 	t.data[string(key)] = slices.Clone(value)
 	op.Items++

@@ -62,16 +62,20 @@ func (m *Mix) Load(op *Op, first uint64, n int) {
 	}
 }
 
-// DatasetBytes implements Source.
+// DatasetBytes implements Source. Sizes of loaded records are exact, those of records inserted
+// since are the mean of their distribution.
 func (m *Mix) DatasetBytes() int64 {
-	keys := int64(m.plan.Records) * int64(m.plan.KeyBytes)
+	gone, there := m.deleted.Load(), m.frontier.Acked()
+	loaded := m.plan.Records - min(gone, m.plan.Records)
+	inserted := there - min(max(gone, m.plan.Records), there)
+	bytes := int64(loaded+inserted)*int64(m.plan.KeyBytes) + int64(float64(inserted)*m.plan.sizes.Mean())
 	if m.plan.sizes.Min() == m.plan.sizes.Max() {
-		return keys + int64(m.plan.Records)*int64(m.plan.sizes.Max())
+		return bytes + int64(loaded)*int64(m.plan.sizes.Max())
 	}
-	for i := range m.plan.Records {
-		keys += int64(m.values.Size(i, MakeStamp(loader, i)))
+	for i := gone; i < m.plan.Records; i++ {
+		bytes += int64(m.values.Size(i, MakeStamp(loader, i)))
 	}
-	return keys
+	return bytes
 }
 
 // Worker implements Source.

@@ -132,7 +132,7 @@ func TestAnOperationTimeoutIsAnErrorOfItsClass(t *testing.T) {
 		}
 		return slow(time.Hour)(ctx, op)
 	}
-	m := &Runner{Target: target, Workers: 1, Measure: time.Second, OpTimeout: 100 * time.Millisecond, Interval: 500 * time.Millisecond}
+	m := &Runner{Target: target, Workers: 1, Measure: time.Second, OpTimeout: 100 * time.Millisecond, Interval: 450 * time.Millisecond}
 	m.Progress = func(p Progress) { stall.Store(p.Phase == "measure" && p.Elapsed == 0) }
 	inBubble(t, m, nil, func(t *testing.T, rec *results.Record, err error) {
 		if err != nil {
@@ -143,7 +143,7 @@ func TestAnOperationTimeoutIsAnErrorOfItsClass(t *testing.T) {
 			timeouts += o.Errors[ClassTimeout]
 		}
 		if timeouts != 5 {
-			t.Errorf("%d timeouts, want 5 of 100 ms in the half second of the stall", timeouts)
+			t.Errorf("%d timeouts, want the 5 of 100 ms that began in the first 450 ms", timeouts)
 		}
 	})
 }

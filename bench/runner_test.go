@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +64,13 @@ func TestEveryWorkloadRunsFromLoadToVerify(t *testing.T) {
 				if ops != 8*3000 {
 					t.Errorf("%d operations, want 8 workers × 3000 of 1 ms", ops)
 				}
+				var stored int64
+				for k, v := range target.data {
+					stored += int64(len(k) + len(v))
+				}
+				if d := rec.Bytes.Dataset; max(d-stored, stored-d) > stored/20 {
+					t.Errorf("dataset of %d bytes, the target holds %d", d, stored)
+				}
 				if len(rec.Series) != 3 {
 					t.Errorf("%d intervals, want 3", len(rec.Series))
 				}
@@ -70,7 +78,12 @@ func TestEveryWorkloadRunsFromLoadToVerify(t *testing.T) {
 				for _, p := range rec.Phases {
 					phases = append(phases, p.Name)
 				}
-				t.Log(phases, rec.Verdicts, rec.Warnings)
+				if want := []string{"fixture", "load", "warmup", "measure", "drain", "verify"}; !slices.Equal(phases, want) {
+					t.Errorf("phases %v, want %v", phases, want)
+				}
+				if len(rec.Warnings) > 0 {
+					t.Errorf("warnings %q", rec.Warnings)
+				}
 			})
 		})
 	}
