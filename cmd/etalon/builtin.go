@@ -1,0 +1,52 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/etalon-kv/etalon/bench/suite"
+	"github.com/etalon-kv/etalon/internal/nearest"
+)
+
+// defaultSuite is what etalon run does when nothing is said.
+const defaultSuite = "quick"
+
+// suiteDefaults are the values of what a suite file leaves out.
+func suiteDefaults() suite.Suite {
+	return suite.Suite{Seed: 1, Reps: 10, Warmup: 2 * time.Second, Duration: 10 * time.Second}
+}
+
+// builtinSuites are the suites that need no file. scripts/quick.yaml is quick in words; a test
+// holds the two equal.
+func builtinSuites() map[string]suite.Suite {
+	return map[string]suite.Suite{
+		"quick": {
+			Name: "quick",
+			Doc:  "every engine under three YCSB workloads, 3 repetitions, about a minute",
+			Seed: 1, Reps: 3, Warmup: 250 * time.Millisecond, Duration: 1200 * time.Millisecond,
+			Factors: map[string][]string{
+				"engine":   {"mem", "bolt", "pebble", "badger"},
+				"workload": {"ycsb-a", "ycsb-c", "ycsb-e"},
+				"records":  {"50000"},
+			},
+		},
+		"engines": {
+			Name: "engines",
+			Doc:  "every engine under every YCSB workload, 10 repetitions, about two hours",
+			Seed: 1, Reps: 10, Warmup: 3 * time.Second, Duration: 20 * time.Second,
+			Factors: map[string][]string{
+				"engine":   {"mem", "bolt", "pebble", "badger"},
+				"workload": {"ycsb-a", "ycsb-b", "ycsb-c", "ycsb-d", "ycsb-e", "ycsb-f"},
+				"records":  {"1000000"},
+			},
+		},
+	}
+}
+
+func builtinNames() []string { return slices.Sorted(maps.Keys(builtinSuites())) }
+
+// unknownWord is the error for a word that is none of those accepted.
+func unknownWord(kind, given string, accepted []string) error {
+	return nearest.Error(kind, given, accepted)
+}

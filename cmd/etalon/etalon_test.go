@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/etalon-kv/etalon/bench/suite"
+	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/results"
+)
+
+// command runs one command line and returns its exit status and what it wrote.
+func command(t *testing.T, args ...string) (status int, out, errs string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	status = etalon(t.Context(), args, terminal{in: strings.NewReader(""), out: &stdout, err: &stderr})
+	return status, stdout.String(), stderr.String()
+}
+
+func TestWrongWordsAreAnsweredWithTheRightOnes(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(bad, []byte("name: x\nfactors: {engine: bolt}\noptions:\n  bolt: {pageByte: 1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"rum"}, `unknown command "rum", did you mean "run"?`},
+		{[]string{"run", "quik"}, `did you mean "quick"?`},
+		{[]string{"run", "a", "b"}, "run takes one suite"},
+		{[]string{"run", "missing.yaml"}, "read suite"},
+		{[]string{"run", bad}, `bad.yaml:4:3: unknown bolt option "pageByte", did you mean "pageBytes"?`},
+		{[]string{"run", "--only", "engine=bbolt"}, `did you mean "bolt"?`},
+		{[]string{"run", "--reps", "0"}, "reps 0, accepted: 1 to 1000"},
+		{[]string{"run", "--reps", "many"}, "invalid argument"},
+		{[]string{"bench", "--engine", "peble"}, `did you mean "pebble"?`},
+		{[]string{"bench", "--clients", "-1"}, `clients "-1", accepted: a whole number from 1`},
+		{[]string{"bench", "--duration", "-1s"}, "duration -1s"},
+		{[]string{"bench", "--value", "big"}, "factor value"},
+		{[]string{"bench", "--rate", "-5"}, "factor rate"},
+		{[]string{"bench", "--policy", "soon"}, `policy "soon"`},
+		{[]string{"bench", "--workload", "get", "--batch", "10"}, "which writes nothing"},
+		{[]string{"bench", "--workload", "get", "--records", "0"}, "needs loaded records"},
+		{[]string{"bench", "--option", "bolt.pageBytes=3"}, "pageBytes is 3"},
+		{[]string{"bench", "--option", "pageBytes=3"}, "accepted: ENGINE.NAME=VALUE"},
+		{[]string{"list", "engine"}, `did you mean "engines"?`},
+		{[]string{"report"}, "needs a directory of results"},
+		{[]string{"plot", ".", "--format", "gif"}, `unknown format "gif"`},
+		{[]string{"export", ".", "--format", "cvs"}, `did you mean "csv"?`},
+		{[]string{"compare", "one"}, "BASE and NEW"},
+		{[]string{"compare", "a", "b", "--gate", "-5%"}, "gate"},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			status, _, errs := command(t, c.args...)
+			if status != exitUsage || !strings.Contains(errs, c.want) {
+				t.Errorf("status %d, %q; want 2 and %q", status, errs, c.want)
+			}
+		})
+	}
+}
+
+func TestAResultsDirectoryThatIsNoneFailsAndStaysAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "thesis.tex")
+	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"run", "--out", dir}, {"report", dir}, {"export", dir}, {"report", filepath.Join(dir, "missing")}} {
+		if status, _, errs := command(t, args...); status != exitFailed {
+			t.Errorf("%v: status %d, %s; want 1", args, status, errs)
+		}
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) != 1 {
+		t.Errorf("the directory was changed: %v, %v", names, err)
+	}
+}
+
+func TestTheQuickSuiteAsAFileIsTheBuiltInOne(t *testing.T) {
+	s, err := findSuite(filepath.Join("..", "..", "scripts", "quick.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := builtinSuites()["quick"]; !reflect.DeepEqual(s, want) {
+		t.Errorf("scripts/quick.yaml:\n%+v\nbuilt in:\n%+v", s, want)
+	}
+}
+
+func TestEveryBuiltInSuiteCanBePlanned(t *testing.T) {
+	for name, s := range builtinSuites() {
+		runs, ids, err := planRuns(s, "unknown")
+		if err != nil || len(runs) == 0 {
+			t.Errorf("%s: %d runs, %v", name, len(runs), err)
+		}
+		seen := make(map[string]bool)
+		for i, id := range ids {
+			if seen[id] {
+				t.Errorf("%s: %s has the ID of another run, %s", name, runs[i].Cell, id)
+			}
+			seen[id] = true
+		}
+	}
+}
+
+func TestRunIDsChangeWithWhatARunIs(t *testing.T) {
+	base := builtinSuites()["quick"]
+	_, want, _ := planRuns(base, "c1")
+	for name, change := range map[string]func(*suite.Suite){
+		"duration": func(s *suite.Suite) { s.Duration += time.Second },
+		"warm-up":  func(s *suite.Suite) { s.Warmup += time.Second },
+		"seed":     func(s *suite.Suite) { s.Seed++ },
+		"options":  func(s *suite.Suite) { s.Options = map[string]map[string]any{"bolt": {"pageBytes": 8192}} },
+	} {
+		s := base
+		change(&s)
+		_, got, err := planRuns(s, "c1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range got {
+			for _, old := range want {
+				if id == old {
+					t.Fatalf("another %s, and the run keeps its ID %s", name, id)
+				}
+			}
+		}
+	}
+}
+
+func TestPolicies(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want engine.Policy
+		ok   bool
+	}{
+		{"10000ops/100ms", engine.Policy{MaxOps: 10000, Interval: 100 * time.Millisecond}, true},
+		{"5ms", engine.Policy{Interval: 5 * time.Millisecond}, true},
+		{"4MiB/1ops", engine.Policy{MaxOps: 1, MaxBytes: 4 << 20}, true},
+		{"", engine.Policy{}, false},
+		{"5ms/5ms", engine.Policy{}, false},
+		{"-5ms", engine.Policy{}, false},
+		{"0ops", engine.Policy{}, false},
+		{"99999999999999999999ops", engine.Policy{}, false},
+		{"100", engine.Policy{}, false},
+	} {
+		got, err := parsePolicy(c.text)
+		if (err == nil) != c.ok || c.ok && got != c.want {
+			t.Errorf("parsePolicy(%q) = %+v, %v", c.text, got, err)
+		}
+	}
+}
+
+func TestTheCommandToRepeatACellGivesTheCell(t *testing.T) {
+	s := suite.Suite{Name: "x", Seed: 9, Reps: 1, Duration: time.Second, Factors: map[string][]string{
+		"engine": {"pebble"}, "rate": {"steps:1000x10s,2000x10s"}, "clients": {"3"},
+	}}
+	cells, err := s.Cells(factorTable())
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := repeatCommand(&results.Record{Factors: cells[0], SuiteSeed: 9})
+	want := "etalon bench --engine=pebble --clients=3 --rate=steps:1000x10s,2000x10s --seed=9"
+	if line != want {
+		t.Errorf("got  %s\nwant %s", line, want)
+	}
+	if got := shellWord("a'b $x"); got != `'a'\''b $x'` {
+		t.Errorf("shellWord: %s", got)
+	}
+}
+
+func TestWithoutOutTheLastUnfinishedDirectoryIsTakenUp(t *testing.T) {
+	t.Chdir(t.TempDir())
+	ids := []string{"run-a", "run-b"}
+	expect := func(want string) {
+		t.Helper()
+		if got, err := nextOut("s", ids); err != nil || got != filepath.Join("runs", want) {
+			t.Errorf("got %s, %v; want runs/%s", got, err, want)
+		}
+	}
+	expect("s-1")
+	store, err := results.Create(filepath.Join("runs", "s-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	expect("s-1") // empty: nothing of another plan in it
+	if err := os.MkdirAll(filepath.Join("runs", "s-2"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join("runs", "s-2", "foreign"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect("s-3") // the last one is not ours
+}
+
+func TestAWrittenFileIsWholeOrNotThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "report.html")
+	broken := errors.New("broken")
+	err := writeFile(path, func(w io.Writer) error {
+		if _, err := w.Write([]byte("half")); err != nil {
+			return err
+		}
+		return broken
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

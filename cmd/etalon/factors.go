@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/etalon-kv/etalon/bench"
+	"github.com/etalon-kv/etalon/bench/suite"
+	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/internal/nearest"
+	"github.com/etalon-kv/etalon/results"
+)
+
+// targetDocs are the targets and what they are, in a line each.
+var targetDocs = map[string]string{
+	"null":   "does nothing: the ceiling of the load generator on this machine",
+	"engine": "a bare storage engine: one operation is one snapshot read or one committed batch",
+}
+
+// durabilityDocs are the durabilities that can be asked of a target.
+var durabilityDocs = map[string]string{
+	"sync":     "every write is fsynced before it is acknowledged, by a sync of its own",
+	"group":    "as sync, but writes that wait at the same time share one fsync",
+	"interval": "acknowledged at once, committed in the background by the policy; a crash may lose the last interval",
+	"none":     "no sync is asked for; nothing is promised after a crash",
+}
+
+const defaultPolicy = "10000ops/100ms"
+
+// Bounds on what a cell may ask for.
+const (
+	maxClients = 100_000
+)
+
+// factorTable is every factor a suite may vary, in the order of lists and names.
+func factorTable() []suite.Factor {
+	isEngine := func(c map[string]string) bool { return c["target"] != "null" }
+	return []suite.Factor{
+		{Name: "target", Default: "engine", Doc: "what load is applied to", Check: oneOf("target", slices.Sorted(maps.Keys(targetDocs)))},
+		{Name: "engine", Default: "bolt", Doc: "storage engine", Check: oneOf("engine", engineNames), Applies: isEngine},
+		{Name: "durability", Default: "group", Doc: "what an acknowledged write has survived", Check: oneOf("durability", slices.Sorted(maps.Keys(durabilityDocs))), Applies: isEngine},
+		{Name: "policy", Default: defaultPolicy, Doc: "when interval durability commits: operations, bytes or time, whichever comes first", Check: func(v string) error { _, err := parsePolicy(v); return err },
+			Applies: func(c map[string]string) bool { return isEngine(c) && c["durability"] == "interval" }},
+		{Name: "workload", Default: "ycsb-a", Doc: "mix of operations", Check: oneOf("workload", bench.Workloads())},
+		{Name: "clients", Default: "16", Doc: "workers that send operations", Check: wholeNumber("clients", 1, maxClients)},
+		{Name: "rate", Default: "max", Doc: "operations a second offered (open loop): 5000, poisson:5000, steps:1000x10s,2000x10s; max = closed loop", Check: func(v string) error { _, err := bench.ParseSchedule(v, 0); return err }},
+		{Name: "records", Default: "100000", Doc: "records loaded before the run", Check: wholeNumber("records", 0, 1<<40)},
+		{Name: "key", Default: strconv.Itoa(bench.DefaultKeyBytes), Doc: "bytes a key", Check: wholeNumber("key", 1, engine.MaxKeyBytes)},
+		{Name: "value", Default: "256", Doc: "bytes a value: 256, uniform:100-1000, lognormal:…", Check: func(v string) error { _, err := bench.ParseSizes(v); return err }},
+		{Name: "compress", Default: "0.5", Doc: "share of a value's size that a compressor leaves, 1 = incompressible", Check: checkCompress},
+		{Name: "keys", Default: "default", Doc: "which keys are asked for: zipfian, uniform, latest, …; default = the workload's own", Check: func(v string) error { return checkSpec(bench.Spec{Workload: "get", Distribution: notDefault(v)}) }},
+		{Name: "batch", Default: "1", Doc: "pairs a write", Check: wholeNumber("batch", 1, 1<<20)},
+	}
+}
+
+func checkSpec(s bench.Spec) error { return s.Validate() }
+
+// notDefault is v, or "" where the factor leaves the choice to the workload.
+func notDefault(v string) string {
+	if v == "default" {
+		return ""
+	}
+	return v
+}
+
+func oneOf(kind string, accepted []string) func(string) error {
+	return func(v string) error {
+		if slices.Contains(accepted, v) {
+			return nil
+		}
+		return nearest.Error(kind, v, accepted)
+	}
+}
+
+func wholeNumber(name string, least, most int64) func(string) error {
+	return func(v string) error {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("%s %q, accepted: a whole number from %d to %d", name, v, least, most)
+		}
+		return nil
+	}
+}
+
+func checkCompress(v string) error {
+	c, err := strconv.ParseFloat(v, 64)
+	if err != nil || !(c > 0 && c <= 1) {
+		return fmt.Errorf("compress %q, accepted: above 0 up to 1 (incompressible)", v)
+	}
+	return nil
+}
+
+// parsePolicy reads "10000ops/4MiB/100ms": limits on operations, bytes and time, any of them, in
+// any order; what is left out takes engine.Policy's default.
+func parsePolicy(text string) (engine.Policy, error) {
+	var p engine.Policy
+	bad := fmt.Errorf("policy %q, accepted: limits joined by '/', each once, such as 10000ops, 4MiB, 100ms", text)
+	for _, part := range strings.Split(text, "/") {
+		if n, ok := strings.CutSuffix(part, "ops"); ok && p.MaxOps == 0 {
+			v, err := strconv.Atoi(n)
+			if err != nil || v < 1 {
+				return p, bad
+			}
+			p.MaxOps = v
+		} else if n, ok := strings.CutSuffix(part, "MiB"); ok && p.MaxBytes == 0 {
+			v, err := strconv.ParseInt(n, 10, 64)
+			if err != nil || v < 1 || v > 4<<10 {
+				return p, bad
+			}
+			p.MaxBytes = v << 20
+		} else if d, err := time.ParseDuration(part); err == nil && d > 0 && d <= time.Hour && p.Interval == 0 {
+			p.Interval = d
+		} else {
+			return p, bad
+		}
+	}
+	return p, nil
+}
+
+// cellSpec is the workload of a cell.
+func cellSpec(cell map[string]string, contentSeed uint64) (bench.Spec, error) {
+	records, err := strconv.ParseUint(cell["records"], 10, 64)
+	if err != nil {
+		return bench.Spec{}, err
+	}
+	keyBytes, err := strconv.Atoi(cell["key"])
+	if err != nil {
+		return bench.Spec{}, err
+	}
+	compress, err := strconv.ParseFloat(cell["compress"], 64)
+	if err != nil {
+		return bench.Spec{}, err
+	}
+	batch, err := strconv.Atoi(cell["batch"])
+	if err != nil {
+		return bench.Spec{}, err
+	}
+	spec := bench.Spec{
+		Workload: cell["workload"], Records: records, KeyBytes: keyBytes, ValueSize: cell["value"],
+		Compressibility: compress, Distribution: notDefault(cell["keys"]), Batch: batch, Seed: contentSeed,
+	}
+	if err := spec.Validate(); err != nil {
+		return spec, err
+	}
+	if spec.Records != records { // 0 is the workload's default there, and no records here
+		return spec, fmt.Errorf("records=0, but workload=%s needs loaded records", spec.Workload)
+	}
+	return spec, nil
+}
+
+// checkCell refuses combinations of factors that mean nothing.
+func checkCell(cell map[string]string) error {
+	spec, err := cellSpec(cell, 0)
+	if err != nil {
+		return err
+	}
+	if spec.Batch > 1 && !writesPairs(spec.Workload) {
+		return fmt.Errorf("batch=%d with workload=%s, which writes nothing: batch wants a workload with writes", spec.Batch, spec.Workload)
+	}
+	return nil
+}
+
+func writesPairs(workload string) bool {
+	return !slices.Contains([]string{"get", "scan", "ycsb-c"}, workload)
+}
+
+// consistency is the label of a target's reads.
+func consistency(string) results.Consistency { return results.Local }

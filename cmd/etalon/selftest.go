@@ -1,0 +1,38 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etalon-kv/etalon/bench/selftest"
+)
+
+// errSelftest is returned when the harness cannot be believed on this machine.
+var errSelftest = errors.New("the harness did not prove itself: do not believe figures from this machine as it is now")
+
+func selftestCommand(tty terminal) *cobra.Command {
+	return &cobra.Command{
+		Use: "selftest", Short: "Let the harness prove itself before anyone believes it", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			verdicts, err := selftest.Run(cmd.Context(), selftest.Options{})
+			if err != nil {
+				return err
+			}
+			failed := 0
+			for _, v := range verdicts {
+				word := "ok  "
+				if !v.OK {
+					word = "FAIL"
+					failed++
+				}
+				fmt.Fprintf(tty.out, "%s  %-32s  %s\n", word, v.Name, v.Detail)
+			}
+			if failed > 0 {
+				return fmt.Errorf("%d of %d checks: %w", failed, len(verdicts), errSelftest)
+			}
+			return nil
+		},
+	}
+}
