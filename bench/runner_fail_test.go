@@ -224,6 +224,24 @@ func TestAStallIsChargedToEveryOperationThatWasDue(t *testing.T) {
 		if warned(rec, WarnSaturated) || warned(rec, WarnGenerator) {
 			t.Errorf("warnings %q", rec.Warnings)
 		}
+		if v := verdictOf(rec, "littles-law"); !v.OK {
+			t.Errorf("workers that waited half of the time: %+v", v)
+		}
+	})
+}
+
+func TestReadsBesideDeletesAskForWhatIsThere(t *testing.T) {
+	target := newMapTarget()
+	target.before = slow(time.Millisecond)
+	m := mustWorkload(t, Spec{Workload: "delete", Records: 1000, ValueSize: "32", Mix: map[string]float64{"delete": 1, "insert": 1, "get": 2}})
+	r := &Runner{Source: m, Target: target, Measure: 3 * time.Second}
+	inBubble(t, r, nil, func(t *testing.T, rec *results.Record, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if get := rec.Ops["get"]; get.Items != get.Count || !rec.Valid() {
+			t.Errorf("%d of %d reads found their key; %+v", get.Items, get.Count, rec.Verdicts)
+		}
 	})
 }
 
