@@ -104,7 +104,7 @@ func (m *measurement) enter(iv *interval) {
 		GCPause:     u.gcPause - iv.before.gcPause,
 		DiskBytes:   g.DiskBytes,
 		EngineBytes: difference(m.beforeG.WrittenBytes, g.WrittenBytes),
-		DeviceBytes: difference(m.before.deviceBytes, u.deviceBytes),
+		DeviceBytes: difference(m.beforeG.DeviceBytes, g.DeviceBytes),
 	}
 	s.P50, _ = t.Latency.Quantile(0.5)
 	s.P99, _ = t.Latency.Quantile(0.99)
@@ -124,12 +124,12 @@ func (m *measurement) drain(ctx context.Context) (counts, error) {
 	if err := m.drainTarget(ctx); err != nil {
 		return counts{}, err
 	}
-	u, g := readUsage(), m.gauges()
+	g := m.gauges()
 	m.record.Bytes = results.Bytes{
 		ClientWritten: m.sum.Written,
 		ClientRead:    m.sum.Read,
 		EngineWritten: difference(m.beforeG.WrittenBytes, g.WrittenBytes),
-		DeviceWritten: difference(m.before.deviceBytes, u.deviceBytes),
+		DeviceWritten: difference(m.beforeG.DeviceBytes, g.DeviceBytes),
 		Syncs:         difference(m.beforeG.Syncs, g.Syncs),
 		Dataset:       m.Source.DatasetBytes(),
 		Disk:          g.DiskBytes,

@@ -23,10 +23,11 @@ type Gauges struct {
 	LogBytes     int64 // the part of DiskBytes in write-ahead logs
 	WrittenBytes int64 // all it wrote to its files
 	Syncs        int64 // syncs to disk that writers waited for
+	DeviceBytes  int64 // what the block device below its files was sent, by whomever
 }
 
 // unknownGauges are those of a Target that is no Gauger.
-func unknownGauges() Gauges { return Gauges{-1, -1, -1, -1, -1} }
+func unknownGauges() Gauges { return Gauges{-1, -1, -1, -1, -1, -1} }
 
 // Drainer is a Target with background work (flushes, compactions) that can be waited for.
 type Drainer interface {

@@ -11,7 +11,7 @@ import (
 // usage is what this process has used since it started. -1 is unknown.
 type usage struct {
 	userCPU, systemCPU       time.Duration
-	rssBytes, deviceBytes    int64
+	rssBytes                 int64
 	gcCycles                 int64
 	gcPause                  time.Duration
 	allocBytes, allocObjects int64

@@ -10,7 +10,7 @@ import (
 
 // readHost reads what the kernel knows of this process; what it does not tell stays unknown (-1).
 func readHost(u *usage) {
-	u.deviceBytes, u.rssBytes = -1, -1
+	u.rssBytes = -1
 	var r syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) == nil {
 		u.userCPU = time.Duration(r.Utime.Nano())
@@ -20,15 +20,6 @@ func readHost(u *usage) {
 		if fields := bytes.Fields(b); len(fields) > 1 {
 			if pages, err := strconv.ParseInt(string(fields[1]), 10, 64); err == nil {
 				u.rssBytes = pages * int64(os.Getpagesize())
-			}
-		}
-	}
-	if b, err := os.ReadFile("/proc/self/io"); err == nil {
-		for line := range bytes.Lines(b) {
-			if rest, ok := bytes.CutPrefix(line, []byte("write_bytes: ")); ok {
-				if n, err := strconv.ParseInt(string(bytes.TrimSpace(rest)), 10, 64); err == nil {
-					u.deviceBytes = n
-				}
 			}
 		}
 	}

@@ -120,7 +120,8 @@ type Sample struct {
 	RSSBytes int64         `json:"rssBytes"`
 	GCPause  time.Duration `json:"gcPauseNS"`
 	// DiskBytes is the space the data directory takes; EngineBytes what the engine had written
-	// since the phase began; DeviceBytes what the process had sent to block devices since then. -1
+	// since the phase began; DeviceBytes what the block device below it had
+	// been sent since then, by whomever. -1
 	// is unknown.
 	DiskBytes   int64 `json:"diskBytes"`
 	EngineBytes int64 `json:"engineBytes"`
@@ -132,7 +133,7 @@ type Bytes struct {
 	ClientWritten int64 `json:"clientWritten"` // keys and values of acknowledged writes
 	ClientRead    int64 `json:"clientRead"`
 	EngineWritten int64 `json:"engineWritten"` // engine.Stats.WrittenBytes
-	DeviceWritten int64 `json:"deviceWritten"` // /proc/self/io write_bytes
+	DeviceWritten int64 `json:"deviceWritten"` // sectors written to the block device, by whomever
 	Syncs         int64 `json:"syncs"`
 	// Dataset is the keys and values of the loaded content; Disk and DiskPeak what the directory
 	// takes at the end and at most; Live and Log as in engine.Stats, after drain.
@@ -208,5 +209,5 @@ type Env struct {
 	GOMEMLIM  string            `json:"gomemlimit"`
 	Commit    string            `json:"commit"` // of the build, "+dirty" appended; "unknown" if not stamped
 	Modules   map[string]string `json:"modules"`
-	LoadAvg   float64           `json:"loadAvg"` // one minute, before the run
+	LoadAvg   float64           `json:"loadAvg"` // of one minute, at the start of the suite
 }

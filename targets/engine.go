@@ -20,14 +20,16 @@ type Engine struct {
 	backend engine.Backend
 	commit  commitFunc
 	label   results.Durability
+	device  func() int64 // see deviceCounter
 }
 
 // NewEngine drives b with the given durability: sync gives each write an Apply and a sync of its
 // own, group lets waiting writers share them, interval acknowledges before the sync (b is then an
-// engine.Buffered, which syncs in the background), none never asks for one. The caller keeps b
-// and closes it after the sessions.
-func NewEngine(b engine.Backend, d results.Durability) (*Engine, error) {
-	e := &Engine{backend: b, label: Label(d, b.Caps())}
+// engine.Buffered, which syncs in the background), none never asks for one. dir is where b keeps
+// its files, for the count of the device below; "" = nowhere. The caller keeps b and closes it after
+// the sessions.
+func NewEngine(b engine.Backend, d results.Durability, dir string) (*Engine, error) {
+	e := &Engine{backend: b, label: Label(d, b.Caps()), device: deviceCounter(dir)}
 	switch d {
 	case results.DurabilitySync:
 		e.commit = single(b, true)
@@ -69,12 +71,12 @@ func (e *Engine) Options() map[string]map[string]string {
 	return map[string]map[string]string{"engine": d.Options()}
 }
 
-// Gauges are the backend's statistics.
+// Gauges are the backend's statistics, and the device's.
 func (e *Engine) Gauges() bench.Gauges {
 	s := e.backend.Stats()
 	return bench.Gauges{
 		DiskBytes: s.DiskBytes, LiveBytes: s.LiveBytes, LogBytes: s.LogBytes,
-		WrittenBytes: s.WrittenBytes, Syncs: s.Syncs,
+		WrittenBytes: s.WrittenBytes, Syncs: s.Syncs, DeviceBytes: e.device(),
 	}
 }
 

@@ -58,7 +58,7 @@ func (s *spy) Caps() engine.Caps { return s.caps }
 
 func session(t *testing.T, b engine.Backend, d results.Durability) bench.Session {
 	t.Helper()
-	target, err := targets.NewEngine(b, d)
+	target, err := targets.NewEngine(b, d, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestDurabilityDecidesHowWritesAreCommitted(t *testing.T) {
 			}
 		})
 	}
-	if _, err := targets.NewEngine(openMem(t), "often"); err == nil {
+	if _, err := targets.NewEngine(openMem(t), "often", ""); err == nil {
 		t.Error("an unknown durability was accepted")
 	}
 }
@@ -131,7 +131,7 @@ func TestWaitingWritersShareOneSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const writers = 32
 		b := &spy{Backend: openMem(t), gate: make(chan struct{})}
-		target, err := targets.NewEngine(b, results.DurabilityGroup)
+		target, err := targets.NewEngine(b, results.DurabilityGroup, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestWaitingWritersShareOneSync(t *testing.T) {
 
 func TestAFailedGroupFailsEveryWriterInIt(t *testing.T) {
 	b := &spy{Backend: openMem(t), err: engine.ErrFailed}
-	target, err := targets.NewEngine(b, results.DurabilityGroup)
+	target, err := targets.NewEngine(b, results.DurabilityGroup, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestAFailedGroupFailsEveryWriterInIt(t *testing.T) {
 
 func TestGroupsKeepWithinTheLimitsOfTheBackend(t *testing.T) {
 	b := &spy{Backend: openMem(t), gate: make(chan struct{}), caps: engine.Caps{MaxBatchOps: 8}}
-	target, err := targets.NewEngine(b, results.DurabilityGroup)
+	target, err := targets.NewEngine(b, results.DurabilityGroup, "")
 	if err != nil {
 		t.Fatal(err)
 	}

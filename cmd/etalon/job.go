@@ -91,7 +91,7 @@ func (j job) build(ctx context.Context) (hash string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	target, err := targets.NewEngine(b, results.DurabilityNone)
+	target, err := targets.NewEngine(b, results.DurabilityNone, "")
 	if err != nil {
 		return "", err
 	}
@@ -170,7 +170,11 @@ func (j job) prepare(ctx context.Context) (bench.Target, engine.Backend, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	target, err := targets.NewEngine(b, results.Durability(j.Run.Factors["durability"]))
+	dir := ""
+	if b.Caps().Persistent {
+		dir = j.Dir
+	}
+	target, err := targets.NewEngine(b, results.Durability(j.Run.Factors["durability"]), dir)
 	if err != nil {
 		return nil, nil, errors.Join(err, b.Close())
 	}
