@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +168,7 @@ func childOpen(t *testing.T, h Harness, dir string, report func(string, ...any))
 
 // childFirst opens a new directory and writes one synced key.
 func childFirst(t *testing.T, h Harness, dir string, report func(string, ...any)) {
+	runtime.LockOSThread() // strace counts the calls of each thread
 	b, err := h.Open(t, dir)
 	if err != nil {
 		report("%v", err)

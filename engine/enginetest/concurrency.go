@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -73,8 +74,8 @@ func testTorn(t *testing.T, h Harness) {
 		batches = 100
 	}
 	w := b.NewBatch()
-	n := uint64(1)
-	for ; (n <= batches || seen.Load() < 20) && !t.Failed(); n++ {
+	n, reads := uint64(1), int64(cycles(500, 3000))
+	for ; (n <= batches || seen.Load() < reads) && !t.Failed(); n++ {
 		w.Reset()
 		writeStamp(w, n)
 		if err := b.Apply(w, n%50 == 0); err != nil {
@@ -153,7 +154,8 @@ func testCloseBeside(t *testing.T, h Harness) {
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			for {
+			for range 1000 { // bounded, or Close may never find all three between two views
+				runtime.Gosched()
 				view, err := b.Snapshot()
 				if errors.Is(err, engine.ErrClosed) {
 					return
@@ -181,7 +183,7 @@ func testCloseBeside(t *testing.T, h Harness) {
 	wg.Go(func() {
 		w := b.NewBatch()
 		w.Set(s7, []byte("k"), []byte("v"))
-		for {
+		for range 1000 {
 			if err := b.Apply(w, false); errors.Is(err, engine.ErrClosed) {
 				return
 			} else if err != nil {
@@ -199,6 +201,7 @@ func testCloseBeside(t *testing.T, h Harness) {
 			t.Errorf("close: %v", err)
 			break
 		}
+		runtime.Gosched()
 	}
 	wg.Wait()
 }

@@ -79,10 +79,9 @@ func testSyncFailure(t *testing.T, h Harness) {
 		hi := &history{m: model{}}
 		hi.verify(t, h, dir, 0) // the first start is made without faults
 		var acked uint64
-		whens := []string{"9", "4+", "2", "25", "14+", "40", "6"} // which sync of each thread
+		whens := []string{"9", "25", "4+", "2", "14+", "40", "6"} // which sync of each thread
 		for _, when := range whens[:min(cycles(3, 7), len(whens))] {
-			c := startChild(t, "fault", dir, strace, "-f", "-qqq", "--seccomp-bpf", "-o", "/dev/null", "-e",
-				"inject=fsync,fdatasync,msync,sync_file_range:error=EIO:when="+when)
+			c := startChild(t, "fault", dir, straceInject(strace, "fsync,fdatasync,msync,sync_file_range", "error=EIO:when="+when)...)
 			lines := c.rest()
 			if c.err != nil || len(lines) == 0 || !strings.HasPrefix(lines[len(lines)-1], "end: ") {
 				t.Fatalf("when=%s: the process did not end by its own code: %v\n%s", when, c.err, &c.output)

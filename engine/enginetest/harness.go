@@ -17,6 +17,10 @@ type Harness struct {
 	// Open opens the engine in dir, or reopens what an earlier Open left there. It must not
 	// register clean-ups that close the Backend. Engines that are not Persistent ignore dir.
 	Open func(tb testing.TB, dir string) (engine.Backend, error)
+	// DiesOnFullDisk: the library ends the process when the disk is full, in a way that no adapter
+	// can catch (badger writes through maps: SIGBUS). The suite then only demands that what was
+	// synced is there afterwards. The engine's package comment must say so.
+	DiesOnFullDisk bool
 }
 
 // open opens h in dir and closes it at the end of the test, unless the test did.

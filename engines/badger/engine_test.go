@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 
 var harness = enginetest.Harness{Open: func(_ testing.TB, dir string) (engine.Backend, error) {
 	return Open(dir, Options{})
-}}
+}, DiesOnFullDisk: true}
 
 func TestEngine(t *testing.T) { enginetest.Run(t, harness) }
 
