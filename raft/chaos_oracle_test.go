@@ -106,6 +106,9 @@ func (o *oracle) checkLeader(p *peer, s, before *Status) {
 		o.w.fail("%d and %d lead term %d", other, p.id, t)
 	} else if !ok {
 		o.leaders[t] = p.id
+		if stored, _ := p.st.InitialState(); stored.Hard.Term != t || stored.Hard.Vote != p.id {
+			o.w.fail("%d leads term %d while %+v is durable", p.id, t, stored.Hard)
+		}
 		for i, e := range o.committed {
 			if own, err := p.rn.r.log.term(i); err == nil && own != e.Term || err != nil && i > s.Hard.Commit {
 				o.w.fail("%d leads term %d without the committed entry %d/%d (%v)", p.id, t, e.Term, i, err)

@@ -10,9 +10,9 @@ import (
 // TestSafetyUnderRandomFaults runs groups under random faults, a different mix for every seed. It
 // prints the seed of a failure; ETALON_SEED=n runs that one only, ETALON_SEEDS=n runs n.
 func TestSafetyUnderRandomFaults(t *testing.T) {
-	first, n := uint64(1), 400
+	first, n := uint64(1), 1000
 	if testing.Short() {
-		n = 60
+		n = 200
 	}
 	if s := os.Getenv("ETALON_SEEDS"); s != "" {
 		n, _ = strconv.Atoi(s)
@@ -30,7 +30,7 @@ func TestSafetyUnderRandomFaults(t *testing.T) {
 		committed, reads, terms = committed+int(w.known), reads+w.answered, terms+len(w.leaders)
 	}
 	t.Logf("%d seeds: %d entries committed, %d terms led, %d reads answered", n, committed, terms, reads)
-	if n >= 60 && (committed < 20*n || reads < 2*n || terms < n) {
+	if n >= 200 && (committed < 20*n || reads < 2*n || terms < n) {
 		t.Errorf("too little happens for the oracles to see anything")
 	}
 }

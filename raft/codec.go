@@ -90,10 +90,6 @@ func appendUint(dst []byte, v uint64) []byte {
 	return binary.AppendUvarint(dst, v)
 }
 
-func appendBytes(dst, v []byte) []byte {
-	return append(appendUint(dst, uint64(len(v))), v...)
-}
-
 // Append appends the binary form of e.
 func (e *Entry) Append(dst []byte) []byte {
 	dst = append(dst, byte(e.Type))

@@ -205,7 +205,7 @@ func (r *core) tickLeader() {
 		r.leading.transferee = None // it did not work out
 	}
 	for i := range r.list {
-		if p := &r.list[i]; p.state == Transfer {
+		if p := &r.list[i]; p.state == AwaitSnapshot {
 			if p.snapshotAge++; p.snapshotAge >= r.cfg.SnapshotTicks {
 				p.becomeProbe() // lost
 			}

@@ -119,7 +119,7 @@ func (r *core) handleAppendResponse(p *progress, m *Message) error {
 		if news || p.match == m.Index {
 			p.becomeReplicate()
 		}
-	case Transfer:
+	case AwaitSnapshot:
 		first, err := r.log.firstIndex()
 		if err != nil {
 			return r.fail("reading the first index", err)

@@ -362,3 +362,213 @@ func TestASecondMembershipChangeProvesTheFirst(t *testing.T) {
 		t.Errorf("it campaigns before it has applied it: %v", err)
 	}
 }
+
+// Figure 2, AppendEntries 5: "set commitIndex = min(leaderCommit, index of last new entry)": what
+// follows it in the log may be foreign.
+func TestTheCommitIndexStopsAtTheLastEntryTheLeaderVouchedFor(t *testing.T) {
+	c := newCluster(t, 3, nil)
+	c.elect(1) // entry 2/2
+	c.drop = func(Message) bool { return true }
+	for range 3 {
+		_ = c.node(1).Propose([]byte("foreign"))
+	}
+	c.settle() // member 1 has 2/3..2/5 alone
+	if err := c.message(1, Message{Type: MsgApp, From: 2, Term: 3, Index: 2, LogTerm: 2, Commit: 5}); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.node(1).Status().Hard.Commit; got != 2 {
+		t.Errorf("committed is %d: foreign entries are taken for the leader's", got)
+	}
+}
+
+// What was given out stays as it was, whatever becomes of the log.
+func TestEntriesGivenOutAreNeverWrittenOver(t *testing.T) {
+	c := newCluster(t, 3, nil)
+	c.elect(1)
+	n := c.node(1)
+	for range 3 {
+		_ = n.Propose([]byte("old"))
+	}
+	rd := n.Ready()
+	before := slices.Clone(rd.Entries)
+	m := Message{Type: MsgApp, From: 2, Term: 3, Index: 2, LogTerm: 2}
+	for i := range Index(3) {
+		m.Entries = append(m.Entries, Entry{Term: 3, Index: 3 + i, Data: []byte("new")})
+	}
+	if err := c.message(1, m); err != nil {
+		t.Fatal(err)
+	}
+	same := func(a, b Entry) bool { return a.Term == b.Term && string(a.Data) == string(b.Data) }
+	if !slices.EqualFunc(rd.Entries, before, same) {
+		t.Errorf("the Ready's entries became %v", rd.Entries)
+	}
+	// And what is under way no longer counts as durable where the log has changed since.
+	n.write(t, &rd)
+	_ = n.Persisted(rd.Number)
+	if got := n.Status().Stable; got != 2 {
+		t.Errorf("durable up to %d, though 3 and later were replaced", got)
+	}
+}
+
+// Thesis §4.1: a new leader does not know whether the changes in its log are committed, so they are
+// under way for it.
+func TestANewLeaderWaitsForTheChangesInItsLog(t *testing.T) {
+	c := newCluster(t, 3, nil)
+	c.elect(1)
+	held := c.node(2)
+	c.drop = func(m Message) bool { return m.From == 2 || m.To == 3 }
+	if err := c.node(1).ProposeConfChange(ConfChange{Changes: []Change{{AddLearner, 4}}}); err != nil {
+		t.Fatal(err)
+	}
+	c.settle() // 2 has the change and nobody knows it committed
+	c.drop = func(m Message) bool { return m.To == 1 || m.Type == MsgApp }
+	c.elect(2)
+	if err := held.ProposeConfChange(ConfChange{Changes: []Change{{AddLearner, 5}}}); !errors.Is(err, ErrConfChangePending) {
+		t.Errorf("a second change is admitted: %v", err)
+	}
+}
+
+func leaseCluster(t *testing.T) *cluster {
+	c := newCluster(t, 3, func(c *Config) { c.CheckQuorum, c.ReadMode = true, ReadLease })
+	for _, n := range c.nodes {
+		for range 10 {
+			_ = n.Tick()
+		}
+	}
+	c.elect(1)
+	return c
+}
+
+// Thesis §6.4.1: the lease runs from when the heartbeat was sent, not from when it was answered.
+func TestALeaseRunsFromWhenTheHeartbeatWasSent(t *testing.T) {
+	c := leaseCluster(t)
+	n := c.node(1)
+	var late []Message
+	c.drop = func(m Message) bool {
+		if m.Type == MsgHeartbeatResp && m.From == 2 && len(late) == 0 {
+			late = append(late, m)
+		}
+		return m.Type == MsgHeartbeatResp
+	}
+	for range 4 {
+		_ = n.Tick()
+		c.settle()
+	}
+	_ = n.Step(late[0]) // three ticks old; LeaseTicks is 5
+	served := func() bool {
+		_ = n.ReadIndex(1)
+		rd := n.Ready()
+		_ = n.Persisted(rd.Number)
+		return len(rd.Reads) > 0
+	}
+	_ = n.Tick()
+	if !served() {
+		t.Error("after four ticks the lease still holds")
+	}
+	_ = n.Tick()
+	if served() {
+		t.Error("after five ticks it does not")
+	}
+}
+
+// A restarted voter may have answered a leader just before: it defends it, whoever that is.
+func TestALeasePromiseOutlastsARestart(t *testing.T) {
+	c := leaseCluster(t)
+	n := c.node(2)
+	cfg, conf := n.cfg, n.Conf()
+	cfg.Applied, cfg.Conf, cfg.Rand = n.Status().Applied, &conf, rand.New(rand.NewPCG(5, 5))
+	n.RawNode, _ = NewRawNode(&cfg)
+	ask := Message{Type: MsgVote, From: 3, Term: 3, Index: 2, LogTerm: 2}
+	_ = c.message(2, ask)
+	if s := n.Status(); s.Hard.Vote == 3 {
+		t.Error("it votes right after its restart")
+	}
+	for range 10 {
+		n.r.electionElapsed = 0 // it does not campaign itself here
+		_ = n.Tick()
+	}
+	_ = c.message(2, ask)
+	if s := n.Status(); s.Hard.Vote != 3 {
+		t.Error("it still does not vote when the promise is over")
+	}
+}
+
+// snapshotTo makes a MsgSnap of a stranger group state at the index.
+func snapshotTo(i Index, t Term) Message {
+	return Message{Type: MsgSnap, From: 1, Term: t, Snapshot: &Snapshot{Index: i, Term: t, Conf: ConfState{Voters: ids(3)}}}
+}
+
+// A snapshot replaces the state machine, so it waits until the state machine is at rest.
+func TestASnapshotWaitsForTheEntriesBeingApplied(t *testing.T) {
+	c := newCluster(t, 3, nil)
+	c.elect(1)
+	n := c.node(2)
+	_ = c.message(2, Message{Type: MsgApp, From: 1, Term: 2, Index: 2, LogTerm: 2, Commit: 3, Entries: []Entry{{Term: 2, Index: 3}}})
+	rd := n.Ready()
+	n.write(t, &rd)
+	_ = n.Persisted(rd.Number)
+	if rd = n.Ready(); len(rd.Committed) != 1 {
+		t.Fatalf("%+v", rd)
+	}
+	_ = n.Persisted(rd.Number)
+	_ = c.message(2, snapshotTo(9, 2))
+	if n.HasReady() {
+		t.Errorf("while an entry is being applied: %+v", n.Ready())
+	}
+	_ = n.Applied(3)
+	if rd = n.Ready(); rd.Snapshot == nil || !rd.MustSync || len(rd.AfterPersist) != 1 || rd.AfterPersist[0].Index != 9 {
+		t.Errorf("afterwards: %+v", rd)
+	}
+	if n.HasReady() {
+		t.Error("entries are given out to be applied while the snapshot is being installed")
+	}
+	n.write(t, &rd)
+	_ = n.Persisted(rd.Number)
+	if s := n.Status(); s.Applied != 9 || s.Stable != 9 || s.Hard.Commit != 9 {
+		t.Errorf("installed: %+v", s)
+	}
+}
+
+// §7: a late snapshot takes nothing away.
+func TestALateSnapshotTakesNothingAway(t *testing.T) {
+	c := newCluster(t, 3, nil)
+	c.elect(1)
+	for range 5 {
+		_ = c.node(1).Propose([]byte("x"))
+	}
+	c.settle() // up to 7
+	n := c.node(2)
+	late := snapshotTo(4, 2)
+	_, _ = n.st.CreateSnapshot(6, n.Conf(), nil)
+	_ = n.st.Compact(6)
+	conf, cfg := n.Conf(), n.cfg
+	cfg.Applied, cfg.Conf, cfg.Rand = 7, &conf, rand.New(rand.NewPCG(8, 8))
+	n.RawNode, _ = NewRawNode(&cfg) // its memory does not reach back any more
+	for _, m := range []Message{late, snapshotTo(7, 2)} {
+		if err := c.message(2, m); err != nil {
+			t.Fatal(err)
+		}
+		out := c.outbox(n)
+		if s := n.Status(); s.Last != 7 || s.Hard.Commit != 7 || len(out) != 1 || out[0].Index != 7 {
+			t.Errorf("after %s: %+v, answers %v", m, s, out)
+		}
+	}
+}
+
+// A lease rests on the electorate that gave it.
+func TestALeaseEndsWhenTheElectorateChanges(t *testing.T) {
+	c := leaseCluster(t)
+	n := c.node(1)
+	_ = n.Tick()
+	c.settle()
+	if !n.r.leased() {
+		t.Fatal("no lease after a round")
+	}
+	if err := n.ProposeConfChange(ConfChange{Changes: []Change{{AddVoter, 4}}}); err != nil {
+		t.Fatal(err)
+	}
+	c.settle()
+	if len(n.Conf().Voters) != 4 || n.r.leased() {
+		t.Errorf("%s, lease: %t", n.Conf(), n.r.leased())
+	}
+}

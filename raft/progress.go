@@ -10,8 +10,8 @@ const (
 	Probe ProgressState = iota
 	// Replicate: they agree up to Match, and the leader streams what follows without waiting.
 	Replicate
-	// Transfer: the member needs a snapshot, which is under way; nothing else is sent.
-	Transfer
+	// AwaitSnapshot: the member needs a snapshot, which is under way; nothing else is sent.
+	AwaitSnapshot
 )
 
 // String names the state.
@@ -21,7 +21,7 @@ func (s ProgressState) String() string {
 		return "probe"
 	case Replicate:
 		return "replicate"
-	case Transfer:
+	case AwaitSnapshot:
 		return "snapshot"
 	}
 	return fmt.Sprintf("ProgressState(%d)", uint8(s))
@@ -53,7 +53,7 @@ type progress struct {
 	// nudge asks for one append though there may be no entries to send: the member answered a
 	// heartbeat but has not acknowledged all that was sent, so an append may be lost.
 	nudge bool
-	// snapshotIndex is what Transfer waits for; snapshotAge how many ticks it has.
+	// snapshotIndex is what AwaitSnapshot waits for; snapshotAge how many ticks it has.
 	snapshotIndex Index
 	snapshotAge   int
 	// active says that the member answered since the last quorum check.
@@ -97,8 +97,8 @@ func (p *progress) becomeReplicate() {
 	p.next = p.match + 1
 }
 
-func (p *progress) becomeTransfer(i Index) {
-	p.become(Transfer)
+func (p *progress) becomeAwaitSnapshot(i Index) {
+	p.become(AwaitSnapshot)
 	p.snapshotIndex = i
 	p.next = i + 1
 	p.sentCommit = i

@@ -73,13 +73,13 @@ func (r *core) sendSnapshot(p *progress) {
 		p.paused = true
 		return
 	}
-	p.becomeTransfer(s.Index)
+	p.becomeAwaitSnapshot(s.Index)
 	r.send(Message{Type: MsgSnap, To: p.id, Term: r.term, Snapshot: s, Session: p.session})
 }
 
 // snapshotFailed begins again with a member that did not get its snapshot, after its next sign of life.
 func (r *core) snapshotFailed(p *progress) {
-	if p.state == Transfer {
+	if p.state == AwaitSnapshot {
 		p.becomeProbe()
 		p.paused = true
 	}
