@@ -20,6 +20,9 @@ var harness = enginetest.Harness{Open: func(_ testing.TB, dir string) (engine.Ba
 func TestEngine(t *testing.T) { enginetest.Run(t, harness) }
 
 func TestEngineWithSmallMemTables(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestEngine again, with flushes and compactions all the time")
+	}
 	enginetest.Run(t, enginetest.Harness{Open: func(_ testing.TB, dir string) (engine.Backend, error) {
 		return Open(dir, Options{MemTableBytes: 1 << 20, TargetFileBytes: 64 << 10, LBaseBytes: 1 << 20})
 	}})

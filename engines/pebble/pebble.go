@@ -19,8 +19,8 @@ import (
 // Limits of a batch. With at most 15 bytes that pebble adds to an operation both together stay far
 // below the 4 GiB at which pebble panics; a log record of that size serves nobody.
 const (
-	maxBatchBytes = 64 << 20
-	maxBatchOps   = 1 << 20
+	maxBatchBytes = 32 << 20
+	maxBatchOps   = 256 << 10
 )
 
 // backend is the engine.Backend of one directory.
@@ -70,7 +70,11 @@ func open(dir string, o Options, disk vfs.FS) (engine.Backend, error) {
 	b.lib = o.library(b.fence, lib.FormatMajorVersion(d.Format()))
 	logger := &logger{out: o.Logger, fatal: b.broken}
 	b.lib.Logger = logger
-	b.lib.EventListener = &lib.EventListener{BackgroundError: b.background}
+	b.lib.EventListener = &lib.EventListener{
+		BackgroundError: b.background,
+		// The read that met the damage answers it; pebble's own listener would call Fatalf.
+		DataCorruption: func(info lib.DataCorruptionInfo) { logger.Errorf("%s", info) },
+	}
 	if b.db, err = openLibrary(d.Path(), b.lib); err != nil {
 		w.close()
 		d.Close()
@@ -111,6 +115,15 @@ func translate(op string, err error) error {
 		return fmt.Errorf("pebble: %s: %w: %w", op, engine.ErrCorrupt, err)
 	}
 	return fmt.Errorf("pebble: %s: %w", op, err)
+}
+
+// readError is translate for reads. Once the fence is down a table that was half on its way to the
+// disk reads as damaged; that is not the disk's damage, and a reopen is without it.
+func (b *backend) readError(op string, err error) error {
+	if cause := b.fence.failure(); cause != nil && !errors.Is(cause, engine.ErrCorrupt) {
+		return fmt.Errorf("pebble: %s: %w: %v", op, engine.ErrFailed, err)
+	}
+	return translate(op, err)
 }
 
 // commit runs one write of pebble and asks the fence, not pebble, whether it worked.

@@ -44,13 +44,13 @@ func (s *snapshot) Get(dst []byte, space engine.Space, key []byte) ([]byte, erro
 		if errors.Is(err, lib.ErrNotFound) {
 			return dst, engine.ErrNotFound
 		}
-		return dst, translate("get", err)
+		return dst, s.b.readError("get", err)
 	}
 	dst = append(dst, value...)
 	err = closer.Close()
 	s.b.keys.Put(buf)
 	if err != nil {
-		return dst, translate("get", err)
+		return dst, s.b.readError("get", err)
 	}
 	return dst, nil
 }
@@ -88,7 +88,7 @@ func (s *snapshot) scan(space engine.Space, lo, hi []byte, back bool) engine.Ite
 	}
 	it, err := s.snap.NewIter(&opts) // copies the bounds
 	if err != nil {
-		return engine.Ended(translate("scan", err))
+		return engine.Ended(s.b.readError("scan", err))
 	}
 	i := &iterator{s: s, it: it, back: back, next: s.open}
 	if s.open != nil {
@@ -152,7 +152,7 @@ func (i *iterator) Next() bool {
 
 func (i *iterator) fail(err error) {
 	if err != nil && i.err == nil {
-		i.err = translate("scan", err)
+		i.err = i.s.b.readError("scan", err)
 	}
 }
 
@@ -200,7 +200,7 @@ func (i *iterator) Close() error {
 	cerr := i.it.Close()
 	err := i.err
 	if err == nil && cerr != nil {
-		err = translate("scan", cerr)
+		err = i.s.b.readError("scan", cerr)
 	}
 	i.it, i.valid, i.err = nil, false, engine.ErrClosed
 	return err
