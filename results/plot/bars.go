@@ -59,7 +59,7 @@ func (b barChart) least() float64 {
 	return least
 }
 
-// heading is title, with a warning if bar lengths are not proportional to their values.
+// heading is title, with a word if the axis is logarithmic.
 func (b barChart) heading(title string) string {
 	if b.log {
 		return title + " (log scale)"
@@ -126,7 +126,11 @@ func (b barChart) draw(c *canvas, x0, y0, x1 float64) {
 			c.text(x1, y, values, b.format(r.value))
 		}
 		if r.value > 0 {
-			c.box(faded(r.Look.Color, r.Variant), x0, y-5.5, math.Max(f.px(r.value), x0+0.7), y+5.5)
+			from, to := x0, math.Max(f.px(r.value), x0+0.7)
+			if b.log { // a length from an arbitrary start would mean nothing: a mark, no bar
+				from, to = to-2.2, to+2.2
+			}
+			c.box(faded(r.Look.Color, r.Variant), from, y-5.5, to, y+5.5)
 		}
 		if r.lo <= r.hi {
 			c.line(ink, 0.9, nil, [2]float64{f.px(r.lo), y}, [2]float64{f.px(r.hi), y})

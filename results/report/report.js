@@ -301,8 +301,10 @@
       chart.root.append(mark(row.line, 8, y, 4.2));
       chart.root.append(svg("text", { class: "value", x: 20, y: y + 4 }, row.line.label.slice(0, Math.floor((name - 22) / 6.6))));
       if (row.value > 0) {
+        // On a log axis a length from an arbitrary start would mean nothing: a mark, no bar.
+        const from = log ? x(row.value) - 3 : box.left;
         chart.root.append(svg("rect", {
-          x: box.left, y: y - 9, height: 18, width: Math.max(1, x(row.value) - box.left),
+          x: from, y: y - 9, height: 18, width: log ? 6 : Math.max(1, x(row.value) - box.left),
           fill: row.line.color, "fill-opacity": 0.82,
         }));
       }
