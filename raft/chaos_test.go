@@ -8,18 +8,18 @@ import (
 )
 
 // TestSafetyUnderRandomFaults runs groups under random faults, a different mix for every seed. It
-// prints the seed of a failure; ETALON_SEED=n runs that one only, ETALON_SEEDS=n runs n.
+// prints the seed of a failure; ETALON_SEED=s runs that one only, ETALON_SEEDS=n runs n of them, from s if both are given.
 func TestSafetyUnderRandomFaults(t *testing.T) {
 	first, n := uint64(1), 1000
 	if testing.Short() {
 		n = 200
 	}
-	if s := os.Getenv("ETALON_SEEDS"); s != "" {
-		n, _ = strconv.Atoi(s)
-	}
 	if s := os.Getenv("ETALON_SEED"); s != "" {
 		first, _ = strconv.ParseUint(s, 10, 64)
 		n = 1
+	}
+	if s := os.Getenv("ETALON_SEEDS"); s != "" {
+		n, _ = strconv.Atoi(s)
 	}
 	var committed, reads, terms int
 	for seed := first; seed < first+uint64(n); seed++ {

@@ -139,7 +139,7 @@ func (r *core) handleAppendResponse(p *progress, m *Message) error {
 
 // heartbeat begins a round: every member is told that this node leads.
 func (r *core) heartbeat() {
-	round := r.leading.reads.begin(r.now)
+	round := r.leading.reads.begin(r.now, r.cfg.ElectionTicks)
 	for i := range r.list {
 		p := &r.list[i]
 		if p.id == r.id {

@@ -572,3 +572,27 @@ func TestALeaseEndsWhenTheElectorateChanges(t *testing.T) {
 		t.Errorf("%s, lease: %t", n.Conf(), n.r.leased())
 	}
 }
+
+// What another member knows to be committed counts here only if this log has that entry.
+func TestCommitmentIsLearntOnlyForEntriesThatMatch(t *testing.T) {
+	for _, x := range []struct {
+		term Term
+		want Index
+	}{{2, 3}, {3, 2}} {
+		c := newCluster(t, 3, nil)
+		c.elect(1)
+		c.drop = func(m Message) bool { return m.From == 1 && len(m.Entries) == 0 || m.From != 1 }
+		_ = c.node(1).Propose([]byte("x"))
+		c.settle() // 2 has 2/3 and does not know it committed
+		c.drop = func(Message) bool { return true }
+		_ = c.node(2).Campaign()
+		c.settle()
+		refusal := Message{Type: MsgVoteResp, Reject: true, From: 3, Term: 3, Commit: 3, Context: uint64(x.term)}
+		if err := c.message(2, refusal); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.node(2).Status().Hard.Commit; got != x.want {
+			t.Errorf("told that %d/3 is committed, with 2/3 in its log: commit %d, want %d", x.term, got, x.want)
+		}
+	}
+}

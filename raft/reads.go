@@ -24,17 +24,20 @@ type pendingRead struct {
 
 type beat struct{ round, tick uint64 }
 
-// begin starts a round at the tick now.
-func (q *readQueue) begin(now uint64) uint64 {
+// begin starts a round at the tick now. It remembers the last keep ticks; older ones are worth no lease.
+func (q *readQueue) begin(now uint64, keep int) uint64 {
 	q.round++
 	if n := len(q.beats); n == 0 || q.beats[n-1].tick != now {
+		if n >= keep {
+			q.beats = append(q.beats[:0], q.beats[n-keep+1:]...)
+		}
 		q.beats = append(q.beats, beat{q.round, now})
 	}
 	return q.round
 }
 
-// confirmed notes that a majority answered the round: the lease runs from when it began. beats that
-// are older than any lease are forgotten.
+// confirmed notes that a majority answered the round: the lease runs from when it began. beats
+// before it are forgotten.
 func (q *readQueue) confirmed(round uint64) {
 	n := 0
 	for n < len(q.beats) && q.beats[n].round <= round {

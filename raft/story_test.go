@@ -69,6 +69,7 @@ type storyNode struct {
 
 func (s *story) say(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
 
+// play runs one command. Its words are numbers, but for the text of a proposal.
 func (s *story) play(d *datadriven.TestData) {
 	words := []string{}
 	pairs := map[string][]string{}
@@ -79,83 +80,96 @@ func (s *story) play(d *datadriven.TestData) {
 			pairs[a.Key] = a.Vals
 		}
 	}
-	num := func(i int) uint64 {
-		if i >= len(words) {
-			d.Fatalf(s.t, "%s: argument %d is missing", d.Cmd, i+1)
-		}
-		v, err := strconv.ParseUint(words[i], 10, 64)
-		if err != nil {
-			d.Fatalf(s.t, "%v", err)
-		}
-		return v
+	if d.Cmd == "group" {
+		s.found(words, pairs)
+		return
+	}
+	nums := make([]uint64, 2) // absent ones are 0
+	for i := range min(2, len(words)) {
+		nums[i], _ = strconv.ParseUint(words[i], 10, 64)
 	}
 	var n *storyNode
-	if len(words) > 0 && d.Cmd != "group" && len(s.nodes) > 0 {
-		n = s.nodes[num(0)-1]
+	if nums[0] > 0 {
+		n = s.nodes[nums[0]-1]
 	}
-	route := func() (from, to NodeID) {
-		if len(words) == 2 {
-			from, to = NodeID(num(0)), NodeID(num(1))
-		}
-		return from, to
+	if !s.playNetwork(d.Cmd, NodeID(nums[0]), NodeID(nums[1])) && !s.playCall(d, n, words, nums[1]) &&
+		!s.playMachine(d.Cmd, n, nums[1]) {
+		d.Fatalf(s.t, "unknown command %s", d.Cmd)
 	}
+}
+
+// playNetwork runs the commands about messages under way.
+func (s *story) playNetwork(cmd string, from, to NodeID) bool {
+	switch cmd {
+	case "settle":
+		s.settle()
+	case "deliver":
+		s.deliver(from, to)
+	case "lose":
+		s.net = slices.DeleteFunc(s.net, func(m Message) bool { return from == None || m.From == from && m.To == to })
+	case "hold":
+		s.held[[2]NodeID{from, to}] = true
+	case "release":
+		clear(s.held)
+	case "cut":
+		s.cut[from] = true
+	case "heal":
+		clear(s.cut)
+	case "status":
+		s.status()
+	default:
+		return false
+	}
+	return true
+}
+
+// playCall runs the commands that are calls of a RawNode.
+func (s *story) playCall(d *datadriven.TestData, n *storyNode, words []string, arg uint64) bool {
 	switch d.Cmd {
-	case "group":
-		s.found(words, pairs)
 	case "campaign":
 		s.refused(n.rn.Campaign())
 	case "propose":
 		s.refused(n.rn.Propose([]byte(strings.Join(words[1:], " "))))
 	case "read":
-		s.refused(n.rn.ReadIndex(num(1)))
+		s.refused(n.rn.ReadIndex(arg))
 	case "transfer":
-		s.refused(n.rn.TransferLeader(NodeID(num(1))))
+		s.refused(n.rn.TransferLeader(NodeID(arg)))
 	case "forget":
 		s.refused(n.rn.ForgetLeader())
 	case "tick":
-		for k := uint64(1); len(words) > 1 && k < num(1); k++ {
+		for range max(1, arg) {
 			s.refused(n.rn.Tick())
 		}
-		s.refused(n.rn.Tick())
 	case "change":
 		s.change(n, d)
-	case "settle":
-		s.settle()
-	case "take":
-		s.take(n)
-	case "persist":
-		s.persist(n)
-	case "deliver":
-		s.deliver(route())
-	case "lose":
-		from, to := route()
-		s.net = slices.DeleteFunc(s.net, func(m Message) bool { return from == None || m.From == from && m.To == to })
-	case "hold":
-		s.held[[2]NodeID{NodeID(num(0)), NodeID(num(1))}] = true
-	case "release":
-		clear(s.held)
-	case "crash":
-		n.rn, n.hot = nil, nil
-	case "restart":
-		s.start(n)
-	case "cut":
-		s.cut[n.id] = true
-	case "heal":
-		clear(s.cut)
-	case "compact":
-		at := Index(num(1))
-		_, err := n.st.CreateSnapshot(at, n.conf, nil)
-		s.refused(err)
-		s.refused(n.st.Compact(at))
-	case "wipe":
-		n.st, n.hot, n.at, n.conf = NewMemoryStorage(ConfState{}), nil, 0, ConfState{}
-		s.start(n)
 	case "refuse":
 		i := slices.IndexFunc(s.net, func(m Message) bool { return m.Type == MsgSnap && m.To == n.id })
 		s.refused(n.rn.RefuseSnapshot(s.net[i]))
 		s.net = slices.Delete(s.net, i, i+1)
-	case "status":
-		s.status()
+	default:
+		return false
+	}
+	return true
+}
+
+// playMachine runs the commands about what a member runs on.
+func (s *story) playMachine(cmd string, n *storyNode, arg uint64) bool {
+	switch cmd {
+	case "take":
+		s.take(n)
+	case "persist":
+		s.persist(n)
+	case "crash":
+		n.rn, n.hot = nil, nil
+	case "restart":
+		s.start(n)
+	case "compact":
+		_, err := n.st.CreateSnapshot(Index(arg), n.conf, nil)
+		s.refused(err)
+		s.refused(n.st.Compact(Index(arg)))
+	case "wipe":
+		n.st, n.hot, n.at, n.conf = NewMemoryStorage(ConfState{}), nil, 0, ConfState{}
+		s.start(n)
 	case "members":
 		for _, m := range n.rn.Members() {
 			s.say("%d %s match=%d next=%d paused=%t session=%d", m.ID, m.State, m.Match, m.Next, m.Paused, m.Session)
@@ -163,8 +177,9 @@ func (s *story) play(d *datadriven.TestData) {
 	case "log":
 		s.log(n)
 	default:
-		d.Fatalf(s.t, "unknown command %s", d.Cmd)
+		return false
 	}
+	return true
 }
 
 func (s *story) refused(err error) {
