@@ -175,3 +175,19 @@ func FuzzStep(f *testing.F) {
 		}
 	})
 }
+
+func TestACountThatTheBytesCannotHoldIsRefusedBeforeAllocating(t *testing.T) {
+	m := Message{Type: MsgApp, To: 1, From: 2, Term: 1}
+	b := m.Append(nil)
+	b = appendUint(b[:len(b)-1], maxBatch) // in place of no entries
+	b = append(b, make([]byte, 100)...)
+	allocs := testing.AllocsPerRun(10, func() {
+		var got Message
+		if err := got.Decode(b); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%v", err)
+		}
+	})
+	if allocs > 10 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
