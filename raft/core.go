@@ -59,7 +59,9 @@ type leadership struct {
 	// never again relies on a lease.
 	transferee NodeID
 	abdicated  bool
-	reads      readQueue
+	// transferAge is how many ticks the transfer has had.
+	transferAge int
+	reads       readQueue
 }
 
 // newCore makes a follower out of what is stored.
@@ -202,6 +204,8 @@ func (r *core) tickLeader() {
 			r.becomeFollower(r.term, None)
 			return
 		}
+	}
+	if r.leading.transferAge++; r.leading.transferAge >= r.cfg.ElectionTicks {
 		r.leading.transferee = None // it did not work out
 	}
 	for i := range r.list {

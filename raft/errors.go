@@ -54,8 +54,8 @@ var (
 	ErrWrongGroup = errors.New("raft: message of another group")
 	// ErrWrongMember: the message is addressed to another member.
 	ErrWrongMember = errors.New("raft: message to another member")
-	// ErrUnknownMember: the message answers a question that was put to a member since removed.
-	ErrUnknownMember = errors.New("raft: answer from somebody who is not a member")
+	// ErrUnknownMember: a leader is asked or answered by somebody who is not, or no longer, a member.
+	ErrUnknownMember = errors.New("raft: sender is not a member")
 	// ErrMalformed: the bytes or fields cannot come from an honest member.
 	ErrMalformed = errors.New("raft: malformed")
 	// ErrLogLost: the leader knows this log to be longer, or different where it is committed: the

@@ -336,6 +336,12 @@ func TestMessagesThatNoHonestMemberSendsAreRefused(t *testing.T) {
 	if err := c.node(1).Step(answer); !errors.Is(err, ErrUnknownMember) {
 		t.Errorf("an answer from a stranger: %v", err)
 	}
+	for _, typ := range []MessageType{MsgProp, MsgReadIndex, MsgTransferLeader} {
+		ask := Message{Type: typ, To: 1, From: 9, Group: 7, Context: 2, Entries: []Entry{{Data: []byte("x")}}}
+		if err := c.node(1).Step(ask); !errors.Is(err, ErrUnknownMember) {
+			t.Errorf("%s from a stranger: %v", typ, err)
+		}
+	}
 	answer.From, answer.Index, answer.Session = 2, 1000, c.node(1).Members()[1].Session
 	if err := c.node(1).Step(answer); !errors.Is(err, ErrMalformed) {
 		t.Errorf("an acknowledgement beyond the log: %v", err)

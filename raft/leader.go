@@ -184,8 +184,7 @@ func (r *core) transfer(to NodeID) error {
 	if r.leading.transferee == to {
 		return nil
 	}
-	r.leading.transferee = to
-	r.electionElapsed = 0 // the transfer has one election timeout
+	r.leading.transferee, r.leading.transferAge = to, 0
 	p.paused = false
 	r.handOver(p)
 	return nil

@@ -29,14 +29,10 @@ func (r *core) step(m *Message) error {
 		return r.stepFromLeader(m)
 	case MsgAppResp, MsgHeartbeatResp, MsgSnapRefused:
 		return r.stepAnswer(m)
-	case MsgProp:
-		return r.propose(m.Entries)
-	case MsgReadIndex:
-		return r.stepReadIndex(m)
+	case MsgProp, MsgReadIndex, MsgTransferLeader:
+		return r.stepRequest(m)
 	case MsgReadIndexResp:
 		r.out.reads = append(r.out.reads, ReadState{ID: m.Context, Index: m.Index})
-	case MsgTransferLeader:
-		return r.transfer(NodeID(m.Context))
 	case MsgTimeoutNow:
 		return r.stepTimeoutNow(m)
 	}
@@ -119,6 +115,22 @@ func (r *core) stepFromLeader(m *Message) error {
 		return r.handleHeartbeat(m)
 	}
 	return r.handleSnapshot(m)
+}
+
+// stepRequest handles what members ask of a leader. A leader serves members only. A follower hands
+// proposals and transfers on to the leader it knows, which cannot go round in circles because every
+// leader's term is at least that of those who follow it; it drops reads.
+func (r *core) stepRequest(m *Message) error {
+	if r.role == Leader && r.find(m.From) == nil {
+		return fmt.Errorf("%w: %s from %d", ErrUnknownMember, m.Type, m.From)
+	}
+	switch m.Type {
+	case MsgProp:
+		return r.propose(m.Entries)
+	case MsgReadIndex:
+		return r.stepReadIndex(m)
+	}
+	return r.transfer(NodeID(m.Context))
 }
 
 // stepAnswer handles what members answer to a leader.
