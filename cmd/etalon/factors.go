@@ -12,7 +12,6 @@ import (
 	"github.com/etalon-kv/etalon/bench/suite"
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/internal/nearest"
-	"github.com/etalon-kv/etalon/results"
 )
 
 // targetDocs are the targets and what they are, in a line each.
@@ -167,6 +166,3 @@ func checkCell(cell map[string]string) error {
 func writesPairs(workload string) bool {
 	return !slices.Contains([]string{"get", "scan", "ycsb-c"}, workload)
 }
-
-// consistency is the label of a target's reads.
-func consistency(string) results.Consistency { return results.Local }
