@@ -59,54 +59,98 @@ func runChaos(seed uint64, events int) (w *world, failure string) {
 	return w, ""
 }
 
+// What can happen, and how often in comparison.
+const (
+	evTick = iota
+	evDeliver
+	evTake
+	evWrite
+	evApply
+	evPropose
+	evRead
+	evCompact
+	evMembers
+	evTransfer
+	evForget
+	evCampaign
+	evCrash
+	evCut
+	evOld
+	evCount
+)
+
+var usualWeights = [evCount]int{evTick: 60, evDeliver: 400, evTake: 140, evWrite: 120, evApply: 80, evPropose: 100,
+	evRead: 30, evCompact: 15, evMembers: 12, evTransfer: 5, evForget: 5, evCampaign: 2, evCrash: 8, evCut: 6, evOld: 7}
+
+// drawWeights makes disks, networks, clocks and clients faster or slower, differently for every seed.
+func (w *world) drawWeights() {
+	for i, k := range usualWeights {
+		w.weights[i] = max(1, k<<w.rng.IntN(3)>>w.rng.IntN(4))
+		w.total += w.weights[i]
+	}
+}
+
 // event makes one random thing happen.
 func (w *world) event() {
 	p := w.peers[w.rng.IntN(len(w.peers))]
-	switch k := w.rng.IntN(1000); {
-	case k < 60:
+	ev, k := 0, w.rng.IntN(w.total)
+	for k >= w.weights[ev] {
+		k -= w.weights[ev]
+		ev++
+	}
+	if p.rn != nil {
+		w.callEvent(ev, p)
+	}
+	switch {
+	case ev == evTick:
 		w.tick(p)
-	case k < 460:
+	case ev == evDeliver:
 		w.deliverSome()
-	case k < 600 && p.rn != nil:
-		w.take(p)
-	case k < 720 && p.rn != nil:
-		w.written(p, 1+w.rng.IntN(3))
-	case k < 800 && p.rn != nil:
-		w.apply(p, 1+w.rng.IntN(5))
-	case k < 900 && p.rn != nil:
-		w.proposals++
-		_ = p.rn.Propose(fmt.Appendf(nil, "%d %0*d", w.proposals, w.rng.IntN(40), 0))
-	case k < 930 && p.rn != nil:
-		w.reads++
-		w.readAsked(uint64(w.reads))
-		_ = p.rn.ReadIndex(uint64(w.reads))
-	case k < 945 && w.caps.compaction && p.rn != nil:
-		w.compact(p)
-	case k < 957 && w.caps.members && p.rn != nil:
-		w.changeMembers(p)
-	case k < 962 && w.caps.transfers && p.rn != nil:
-		_ = p.rn.TransferLeader(NodeID(1 + w.rng.IntN(len(w.peers))))
-	case k < 967 && w.caps.forget && p.rn != nil:
-		_ = p.rn.ForgetLeader()
-		p.rn.ReportUnreachable(NodeID(1 + w.rng.IntN(len(w.peers))))
-	case k < 969 && p.rn != nil:
-		_ = p.rn.Campaign()
-	case k < 977 && w.caps.crashes:
-		if p.rn == nil {
-			w.start(p)
-		} else if w.rng.IntN(2) == 0 {
-			w.crash(p)
-		}
-	case k < 983 && w.caps.cuts:
+	case ev == evCrash && w.caps.crashes && p.rn == nil:
+		w.start(p)
+	case ev == evCrash && w.caps.crashes && w.rng.IntN(2) == 0:
+		w.crash(p)
+	case ev == evCut && w.caps.cuts:
 		a, b := w.peers[w.rng.IntN(len(w.peers))].id, p.id
 		w.cut[[2]NodeID{a, b}] = w.rng.IntN(2) == 0
 		if w.rng.IntN(5) == 0 {
 			clear(w.cut)
 		}
-	case k < 990 && w.caps.oldMessages && len(w.old) > 0:
+	case ev == evOld && w.caps.oldMessages && len(w.old) > 0:
 		w.deliver(w.old[w.rng.IntN(len(w.old))])
 	}
 	w.check(p)
+}
+
+// callEvent is an event at a member that runs.
+func (w *world) callEvent(ev int, p *peer) {
+	someone := NodeID(1 + w.rng.IntN(len(w.peers)))
+	switch {
+	case ev == evTake:
+		w.take(p)
+	case ev == evWrite:
+		w.written(p, 1+w.rng.IntN(3))
+	case ev == evApply:
+		w.apply(p, 1+w.rng.IntN(5))
+	case ev == evPropose:
+		w.proposals++
+		_ = p.rn.Propose(fmt.Appendf(nil, "%d %0*d", w.proposals, w.rng.IntN(40), 0))
+	case ev == evRead:
+		w.reads++
+		w.readAsked(uint64(w.reads))
+		_ = p.rn.ReadIndex(uint64(w.reads))
+	case ev == evCompact && w.caps.compaction:
+		w.compact(p)
+	case ev == evMembers && w.caps.members:
+		w.changeMembers(p)
+	case ev == evTransfer && w.caps.transfers:
+		_ = p.rn.TransferLeader(someone)
+	case ev == evForget && w.caps.forget:
+		_ = p.rn.ForgetLeader()
+		p.rn.ReportUnreachable(someone)
+	case ev == evCampaign:
+		_ = p.rn.Campaign()
+	}
 }
 
 // tick lets time pass: for one member if clocks run wild, for all in step otherwise.

@@ -21,6 +21,8 @@ type world struct {
 	caps  swarm
 	oracle
 	proposals, reads int
+	weights          [evCount]int
+	total            int    // of weights
 	trace            uint64 // hash of everything that was done
 }
 
@@ -59,6 +61,7 @@ func newWorld(seed uint64) *world {
 	if w.cfg.CheckQuorum && coin() {
 		w.cfg.ReadMode, w.caps.wildTicks = ReadLease, false // a lease needs clocks that keep step
 	}
+	w.drawWeights()
 	w.oracle = newOracle(w)
 	voters := 1 + rng.IntN(5)
 	for id := range NodeID(voters) {

@@ -96,6 +96,10 @@
 // removed member running until Ready.Soft says so. Removed members are not told; they stop hearing from the group,
 // and with PreVote and CheckQuorum they cannot disturb it (thesis §4.2.3).
 //
+// Members without a leader learn from each other what is committed: requests for votes and refusals
+// carry the sender's commit index and the term of the entry there. Otherwise a member that does not
+// know a change to be committed could wait for ever for the vote of one that the change removed.
+//
 // A node that is removed and added again within one term has a new Message.Session: answers from
 // before its removal, which vouch for a log it may have lost, are not believed.
 //

@@ -26,10 +26,9 @@ type scanner struct {
 	sector  int64
 	stopped bool
 	stop    verdict
-	// durable is the greatest number of sectors that one of them said were durable.
-	durable uint32
 	chunk   int64 // sectors to read next
 	raw     []byte
+	buf     []byte // holds data
 }
 
 // newScanner starts at pos, where chain is the check of the record before.
@@ -40,13 +39,16 @@ func newScanner(seg *segment, pos int64, chain uint32, limit int64) *scanner {
 	return &scanner{seg: seg, tab: castagnoli(), limit: limit, pos: pos, chain: chain, sector: 1 + pos/sectorData, chunk: 16}
 }
 
-// errEnd: no further record. What stands behind the end is not judged.
+// errEnd: no further record. What stands behind the end is not judged yet.
 var errEnd = errors.New("wal: end")
 
-// read returns the next record and its place. errEnd: there is none, or only the beginning of one;
-// then s.partial tells. The payload is valid until the next call.
+// read returns the next record, its place and the check before it. errEnd: there is none, or only the
+// beginning of one, which is in s.data then. The payload is valid until the next call.
 func (s *scanner) read() (r record, pos int64, chain uint32, err error) {
 	for {
+		if s.pos >= s.limit {
+			return r, s.pos, s.chain, errEnd
+		}
 		if len(s.data) > 0 && s.data[0] == 0 {
 			if err := s.skip(); err != nil {
 				return r, 0, 0, err
@@ -101,24 +103,22 @@ func (s *scanner) fill() (bool, error) {
 	if _, err := s.seg.file.ReadAt(raw, s.sector*sectorBytes); err != nil {
 		return false, fmt.Errorf("wal: read %s at byte %d: %w", s.seg.name, s.sector*sectorBytes, err)
 	}
-	skip := int64(0) // the start is within the first sector
+	s.buf = append(s.buf[:0], s.data...) // what is left moves to the front
+	skip := int64(0)
 	if len(s.data) == 0 {
-		skip = s.pos % sectorData
-		if 1+s.pos/sectorData != s.sector {
-			skip = 0
-		}
+		skip = s.pos % sectorData // a start within the first sector
 	}
-	s.data = append(make([]byte, 0, len(s.data)+int(n)*sectorData), s.data...)
+	from := s.sector
 	for ; len(raw) > 0; raw = raw[sectorBytes:] {
 		b := raw[:sectorBytes]
 		if v := judge(s.tab, s.seg.seed, s.seg.mark, uint32(s.sector), b); v != written {
 			s.stopped, s.stop = true, v
 			break
 		}
-		s.durable = max(s.durable, uint32(b[4])|uint32(b[5])<<8|uint32(b[6])<<16|uint32(b[7])<<24)
-		s.data = append(s.data, b[offData+skip:offStamp]...)
+		s.buf = append(s.buf, b[offData+skip:offStamp]...)
 		s.sector++
 		skip = 0
 	}
-	return len(s.data) > 0, nil
+	s.data = s.buf
+	return s.sector > from, nil
 }

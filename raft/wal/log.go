@@ -1,0 +1,451 @@
+package wal
+
+import (
+	"fmt"
+	"hash/crc32"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/etalon-kv/etalon/raft"
+)
+
+type crcTable = crc32.Table
+
+// Log is an open log: a raft.Storage and its writing side. The writing methods (Write,
+// CreateSnapshot, Compact, Sync, Close) are called by one goroutine at a time; all others by any, also
+// beside a writer, for which they do not wait longer than it takes to change memory.
+//
+// What was written can be read at once, before it is durable.
+type Log struct {
+	fs   FS
+	opt  Options
+	lock io.Closer
+
+	// files is held for reading while a segment is read, and for writing while one goes away. It is
+	// taken before mu.
+	files sync.RWMutex
+	// mu guards st, cache and segments against readers. The writer alone changes them, and reads
+	// them without it.
+	mu       sync.RWMutex
+	st       state
+	segments []*segment // oldest first; the last is seg
+	closed   bool
+
+	// cache are the newest entries, from cacheFirst to st.last without a gap; those from stagedFirst
+	// on are not in a file yet, and stay.
+	cache       []raft.Entry
+	cacheFirst  raft.Index
+	cacheBytes  int64
+	stagedFirst raft.Index
+
+	// The rest belongs to the writer.
+	seg     *segment
+	nextSeq uint64
+	spares  []spare
+	// stage holds the records that are not written yet; they go to the place end of seg.
+	stage []byte
+	image []byte // their sectors, kept to be used again
+	chain uint32 // check of the last record
+	end   int64
+	// durable is up to where seg is synced, and proven up to where a later sector in it says so.
+	durable, proven int64
+	// compacted: segments may have become unneeded since the last sync.
+	compacted bool
+	failed    error
+
+	recovery Recovery
+	stats    Stats
+}
+
+// Stats are counts since Open and sizes now.
+type Stats struct {
+	// Writes counts calls of Write, Flushes writes to a file, Syncs all syncs of files and directory.
+	Writes, Flushes, Syncs int64
+	// WrittenBytes is all that was written to files, headers and padding included.
+	WrittenBytes int64
+	// Segments in use, and DiskBytes of their files and of the spare ones.
+	Segments  int
+	DiskBytes int64
+}
+
+// Recovered tells what Open found.
+func (l *Log) Recovered() Recovery { return l.recovery }
+
+// Stats may be called where the writing methods may.
+func (l *Log) Stats() Stats {
+	s := l.stats
+	s.Segments = len(l.segments)
+	for _, seg := range l.segments {
+		s.DiskBytes += seg.size
+	}
+	for _, sp := range l.spares {
+		s.DiskBytes += sp.size
+	}
+	return s
+}
+
+// Write appends what a raft.Ready asks for, in its order: snap, if not nil, then entries, then hard,
+// if not empty. snap replaces the log; entries with the index and term of the snapshot's last, and
+// what follows them, stay. entries replace those with the same and all higher indexes. The log keeps the Data of
+// entries and snap, which must not be modified any more.
+//
+// With sync it returns when this and everything before it is durable: one write to one file and one
+// sync, also of what was written without sync before. Without, it keeps the records in memory, up to
+// a MiB of them, so that whoever has several batches to write gives sync to the last only. After a
+// crash a beginning of the records is there, at least up to the last that was synced.
+//
+// raft.ErrCompacted, raft.ErrUnavailable (a gap), raft.ErrSnapshotOutOfDate, raft.ErrMisuse (indexes
+// that are not consecutive, terms that fall, more than 1 GiB at once): nothing was written.
+// ErrFailed: a write or sync failed, now or before; ErrClosed.
+func (l *Log) Write(snap *raft.Snapshot, entries []raft.Entry, hard raft.HardState, sync bool) error {
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if err := l.check(snap, entries); err != nil {
+		return err
+	}
+	var encoded []byte
+	if snap != nil {
+		encoded = snap.Append(nil)
+	}
+	need := int64(len(encoded)) + recordOverhead*4 + 64
+	for i := range entries {
+		need += int64(entryLen(&entries[i])) + recordOverhead
+	}
+	if need > maxWriteBytes {
+		return fmt.Errorf("%w: a write of %d bytes, at most %d are taken", raft.ErrMisuse, need, maxWriteBytes)
+	}
+	if err := l.reserve(need); err != nil {
+		return err
+	}
+	l.stats.Writes++
+	l.mu.Lock()
+	if snap != nil {
+		l.putSnapshot(snap, encoded)
+	}
+	l.putEntries(entries)
+	if !hard.Empty() && hard != l.st.hard {
+		l.put(kindHard, appendNumbers(nil, uint64(hard.Term), uint64(hard.Vote), uint64(hard.Commit)))
+		l.st.hard = hard
+	}
+	l.mu.Unlock()
+	if sync {
+		return l.Sync()
+	}
+	if len(l.stage) >= stageBytes {
+		return l.flush()
+	}
+	return nil
+}
+
+// usable answers the errors of every writing call.
+func (l *Log) usable() error {
+	if l.closed {
+		return ErrClosed
+	}
+	if l.failed != nil {
+		return fmt.Errorf("%w: %w", ErrFailed, l.failed)
+	}
+	return nil
+}
+
+// fail makes err the last word of the log.
+func (l *Log) fail(err error) error {
+	l.failed = err
+	return fmt.Errorf("%w: %w", ErrFailed, err)
+}
+
+// check refuses a write that makes no sense after what is there.
+func (l *Log) check(snap *raft.Snapshot, entries []raft.Entry) error {
+	base, last := l.st.base, l.st.last
+	if snap != nil {
+		if snap.Index <= l.st.snap.Index {
+			return fmt.Errorf("%w: %d, stored is %d", raft.ErrSnapshotOutOfDate, snap.Index, l.st.snap.Index)
+		}
+		base = snap.Index
+		if !l.st.keeps(snap.Index, snap.Term) {
+			last = snap.Index
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	first := entries[0].Index
+	if first <= base {
+		return fmt.Errorf("%w: append at %d, the log begins at %d", raft.ErrCompacted, first, base+1)
+	}
+	if first > last+1 {
+		return fmt.Errorf("%w: append at %d, the log ends at %d", raft.ErrUnavailable, first, last)
+	}
+	term := raft.Term(0)
+	switch {
+	case snap != nil && first == snap.Index+1:
+		term = snap.Term
+	default:
+		term = l.st.term(first - 1)
+	}
+	for i := range entries {
+		e := &entries[i]
+		if e.Index != first+raft.Index(i) || e.Term < term {
+			return fmt.Errorf("%w: entry %d of term %d, want index %d and at least term %d", raft.ErrMisuse, e.Index, e.Term, first+raft.Index(i), term)
+		}
+		term = e.Term
+	}
+	return nil
+}
+
+// reserve sees to it that need bytes of records fit into the segment.
+func (l *Log) reserve(need int64) error {
+	if l.end+int64(len(l.stage))+need <= l.seg.room() {
+		return nil
+	}
+	if err := l.flush(); err != nil {
+		return err
+	}
+	if l.durable < l.end { // the next segment will vouch for this one
+		if err := l.syncFile(); err != nil {
+			return err
+		}
+	}
+	if err := l.create(need); err != nil {
+		return l.fail(err)
+	}
+	return nil
+}
+
+// put stages a record.
+func (l *Log) put(k kind, payload []byte) {
+	l.stage, l.chain = appendRecord(l.stage, k, len(payload), l.chain, func(b []byte) []byte { return append(b, payload...) })
+}
+
+func (l *Log) putSnapshot(snap *raft.Snapshot, encoded []byte) {
+	k := kindInstall
+	if l.st.keeps(snap.Index, snap.Term) {
+		k = kindAdopt
+	}
+	l.put(k, encoded)
+	s := *snap
+	s.Conf = snap.Conf.Clone()
+	l.st.snapshot(k, s)
+	if k == kindInstall {
+		l.cache, l.cacheBytes = nil, 0
+		l.cacheFirst, l.stagedFirst = snap.Index+1, snap.Index+1
+	}
+	l.dropCache()
+	l.compacted = true
+}
+
+func (l *Log) putEntries(entries []raft.Entry) {
+	if len(entries) == 0 {
+		return
+	}
+	if first := entries[0].Index; first <= l.st.last {
+		l.put(kindTruncate, appendNumbers(nil, uint64(first-1), uint64(l.st.term(first-1))))
+		l.st.truncate(first - 1)
+		if first < l.cacheFirst {
+			l.cache, l.cacheFirst, l.cacheBytes = nil, first, 0
+		}
+		for _, e := range l.cache[first-l.cacheFirst:] {
+			l.cacheBytes -= cacheCost(&e)
+		}
+		clear(l.cache[first-l.cacheFirst:])
+		l.cache = l.cache[:first-l.cacheFirst]
+		l.stagedFirst = min(l.stagedFirst, first)
+	}
+	for i := range entries {
+		e := &entries[i]
+		pos, before := l.end+int64(len(l.stage)), l.chain
+		l.stage, l.chain = appendRecord(l.stage, kindEntry, entryLen(e), l.chain, e.Append)
+		l.st.add(e.Term, l.seg, pos, before)
+		l.cacheBytes += cacheCost(e)
+	}
+	l.cache = append(l.cache, entries...)
+}
+
+func cacheCost(e *raft.Entry) int64 { return int64(len(e.Data)) + 64 }
+
+// dropCache forgets entries that are compacted, and those beyond the budget that are in a file.
+func (l *Log) dropCache() {
+	n := 0
+	for n < len(l.cache) {
+		i := l.cacheFirst + raft.Index(n)
+		if i > l.st.base && (i >= l.stagedFirst || l.cacheBytes <= l.opt.CacheBytes) {
+			break
+		}
+		l.cacheBytes -= cacheCost(&l.cache[n])
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	l.cacheFirst += raft.Index(n)
+	clear(l.cache[:n])
+	l.cache = l.cache[n:]
+	if cap(l.cache) > 1024 && len(l.cache) < cap(l.cache)/8 {
+		l.cache = slices.Clone(l.cache)
+	}
+}
+
+// CreateSnapshot notes a snapshot of the state machine at index at, which is in the log and applied,
+// with the membership as of it. Nothing is cut (see Compact), and nothing is synced: it is durable
+// with the next synced write. raft.ErrSnapshotOutOfDate, raft.ErrUnavailable, raft.ErrCompacted:
+// nothing was written.
+func (l *Log) CreateSnapshot(at raft.Index, conf raft.ConfState, data []byte) error {
+	if err := l.usable(); err != nil {
+		return err
+	}
+	switch {
+	case at <= l.st.snap.Index:
+		return fmt.Errorf("%w: %d, stored is %d", raft.ErrSnapshotOutOfDate, at, l.st.snap.Index)
+	case at < l.st.base:
+		return fmt.Errorf("%w: %d, the log begins at %d", raft.ErrCompacted, at, l.st.base+1)
+	case at > l.st.last:
+		return fmt.Errorf("%w: %d, the log ends at %d", raft.ErrUnavailable, at, l.st.last)
+	}
+	snap := raft.Snapshot{Index: at, Term: l.st.term(at), Conf: conf.Clone(), Data: data}
+	encoded := snap.Append(nil)
+	if int64(len(encoded)) > maxWriteBytes {
+		return fmt.Errorf("%w: a snapshot of %d bytes, at most %d are taken", raft.ErrMisuse, len(encoded), maxWriteBytes)
+	}
+	if err := l.reserve(int64(len(encoded)) + recordOverhead); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.put(kindMark, encoded)
+	l.st.snap = snap
+	return nil
+}
+
+// Compact forgets the entries up to and including at, which must not be beyond the newest snapshot
+// (raft.ErrMisuse). Segments without entries are released when it is durable, which is with the next
+// synced write.
+func (l *Log) Compact(at raft.Index) error {
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if at > l.st.snap.Index {
+		return fmt.Errorf("%w: compact to %d, the newest snapshot is at %d", raft.ErrMisuse, at, l.st.snap.Index)
+	}
+	if at <= l.st.base {
+		return nil
+	}
+	if err := l.reserve(recordOverhead + 20); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.st.term(at)
+	l.put(kindCompact, appendNumbers(nil, uint64(at), uint64(t)))
+	l.st.compact(at, t)
+	l.dropCache()
+	l.compacted = true
+	return nil
+}
+
+// Sync makes everything written so far durable. With nothing to do it does nothing.
+func (l *Log) Sync() error {
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if err := l.flush(); err != nil {
+		return err
+	}
+	if l.durable < l.end {
+		if err := l.syncFile(); err != nil {
+			return err
+		}
+	}
+	if !l.compacted {
+		return nil
+	}
+	l.compacted = false
+	if err := l.release(); err != nil {
+		return l.fail(err)
+	}
+	return nil
+}
+
+// flush writes what is staged: whole sectors, none of which was written before.
+func (l *Log) flush() error {
+	if len(l.stage) == 0 {
+		return nil
+	}
+	if err := l.writeSectors(padded(l.stage)); err != nil {
+		return l.fail(err)
+	}
+	if cap(l.stage) > 4*stageBytes {
+		l.stage, l.image = nil, nil
+	}
+	l.stage = l.stage[:0]
+	l.mu.Lock()
+	l.stagedFirst = l.st.last + 1
+	l.dropCache()
+	l.mu.Unlock()
+	return nil
+}
+
+func (l *Log) writeSectors(data []byte) error {
+	n := 1 + l.end/sectorData
+	l.image = appendSectors(l.image[:0], data, l.seg.seed, l.seg.mark, uint32(n), uint32(1+l.durable/sectorData))
+	if _, err := l.seg.file.WriteAt(l.image, n*sectorBytes); err != nil {
+		return fmt.Errorf("wal: write %s: %w", l.seg.name, err)
+	}
+	l.stats.Flushes++
+	l.stats.WrittenBytes += int64(len(l.image))
+	l.proven = l.durable
+	l.end += int64(len(data))
+	return nil
+}
+
+func (l *Log) syncFile() error {
+	if err := l.seg.file.Sync(); err != nil {
+		return l.fail(fmt.Errorf("wal: sync %s: %w", l.seg.name, err))
+	}
+	l.stats.Syncs++
+	l.durable = l.end
+	return nil
+}
+
+// Close makes everything durable, unless the log has failed, and puts a mark behind it that says so;
+// then it releases the directory. A second Close answers ErrClosed.
+func (l *Log) Close() error {
+	if l.closed {
+		return ErrClosed
+	}
+	var err error
+	if l.failed == nil {
+		if err = l.Sync(); err == nil && l.proven < l.end {
+			if err = l.writeSectors(make([]byte, sectorData)); err == nil {
+				err = l.syncFile()
+			}
+		}
+	}
+	l.files.Lock()
+	defer l.files.Unlock()
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	if cerr := l.closeFiles(); err == nil && cerr != nil {
+		err = fmt.Errorf("wal: close: %w", cerr)
+	}
+	return err
+}
+
+// closeFiles closes every file and gives up the lock.
+func (l *Log) closeFiles() (err error) {
+	keep := func(e error) {
+		if err == nil {
+			err = e
+		}
+	}
+	for _, seg := range l.segments {
+		keep(seg.file.Close())
+	}
+	for _, sp := range l.spares {
+		keep(sp.file.Close())
+	}
+	keep(l.lock.Close())
+	return err
+}
