@@ -21,13 +21,13 @@ import (
 // Damage that this does to pebble's own idea of its files (a half-written table) shows as an
 // error of a read, never as an answer.
 //
-// It is armed once pebble is open: before that failures go to pebble, which refuses to open.
+// It stands from before pebble is opened, because pebble flushes in the background by then already:
+// Open asks it afterwards.
 type fence struct {
 	vfs.FS        // the disk
 	mem    vfs.FS // what is created after the failure
 	cause  error  // of the failure; written before down is set
 	once   sync.Once
-	armed  atomic.Bool
 	down   atomic.Bool
 	// written is all that was written to files, in bytes.
 	written atomic.Int64
@@ -47,7 +47,7 @@ func (f *fence) failure() error {
 	return f.cause
 }
 
-// trip brings the fence down, whether armed or not.
+// trip brings the fence down, whoever noticed.
 func (f *fence) trip(cause error) {
 	f.once.Do(func() {
 		f.cause = cause
@@ -56,9 +56,10 @@ func (f *fence) trip(cause error) {
 }
 
 // caught handles the error of a change of the disk: it tells whether the fence is down now, so
-// that the change must be made in memory; otherwise err is for pebble.
+// that the change must be made in memory; otherwise (no error, or none of the disk) err is for
+// pebble.
 func (f *fence) caught(op, name string, err error) bool {
-	if err == nil || !f.armed.Load() || errors.Is(err, fs.ErrNotExist) && op == "remove" {
+	if err == nil || errors.Is(err, fs.ErrNotExist) && op == "remove" {
 		return false
 	}
 	f.trip(fmt.Errorf("pebble: %s %s: %w", op, name, err))

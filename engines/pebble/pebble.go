@@ -75,12 +75,18 @@ func open(dir string, o Options, disk vfs.FS) (engine.Backend, error) {
 		// The read that met the damage answers it; pebble's own listener would call Fatalf.
 		DataCorruption: func(info lib.DataCorruptionInfo) { logger.Errorf("%s", info) },
 	}
-	if b.db, err = openLibrary(d.Path(), b.lib); err != nil {
+	b.db, err = openLibrary(d.Path(), b.lib)
+	if cause := b.fence.failure(); cause != nil {
+		if err == nil {
+			b.db.Close()
+		}
+		err = cause
+	}
+	if err != nil {
 		w.close()
 		d.Close()
 		return nil, translate("open "+dir, err)
 	}
-	b.fence.armed.Store(true)
 	return b, nil
 }
 
