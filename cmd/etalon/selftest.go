@@ -16,7 +16,9 @@ func selftestCommand(tty terminal) *cobra.Command {
 	return &cobra.Command{
 		Use: "selftest", Short: "Let the harness prove itself before anyone believes it", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			verdicts, err := selftest.Run(cmd.Context(), selftest.Options{})
+			verdicts, err := selftest.Run(cmd.Context(), selftest.Options{
+				Progress: func(done, total int, name string) { fmt.Fprintf(tty.err, "[%d/%d] %s\n", done+1, total, name) },
+			})
 			if err != nil {
 				return err
 			}
