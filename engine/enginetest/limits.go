@@ -13,6 +13,8 @@ import (
 const (
 	maxTriedBytes = 128 << 20
 	maxTriedOps   = 1 << 20
+	// shortOps bounds them with -short: a million operations take half a minute under -race.
+	shortOps = 50_000
 )
 
 func testBatchLimits(t *testing.T, h Harness) {
@@ -98,6 +100,9 @@ func testAtLimits(t *testing.T, h Harness) {
 		shapes = shapes[:1] // the bytes have no limit that can be reached
 	}
 	for i, shape := range shapes {
+		if testing.Short() && shape.n > shortOps {
+			continue
+		}
 		s := engine.Space(i)
 		w := b.NewBatch()
 		fill(w, s, shape.n, shape.bytes)
@@ -118,7 +123,7 @@ func testOverLimits(t *testing.T, h Harness) {
 	for i, shape := range []struct{ n, bytes int }{
 		{ops + 1, (ops + 1) * 8}, {ops*2 + 7, (ops*2 + 7) * 8}, {1, bytes + 1}, {100, bytes + 1}, {100, bytes * 2},
 	} {
-		if shape.n > maxTriedOps || shape.bytes > maxTriedBytes {
+		if shape.n > maxTriedOps || shape.bytes > maxTriedBytes || testing.Short() && shape.n > shortOps {
 			continue
 		}
 		s := engine.Space(i)
@@ -152,6 +157,9 @@ func testWideDelete(t *testing.T, h Harness) {
 	perBatch := min(ops, bytes/8, 10_000)
 	if total <= ops {
 		t.Skipf("a batch may hold %d operations, too many to go beyond", ops)
+	}
+	if testing.Short() && total > shortOps {
+		t.Skipf("%d operations take long under -race", total)
 	}
 	w := b.NewBatch()
 	for i := 0; i < total; {
