@@ -26,6 +26,8 @@
 //     since the last sync, always the last ones. That is within the contract.
 //   - It can take damage in its MANIFEST or newest log for the torn end of a crash, and loses what
 //     follows. Here a witness vouches for the synced part of both; see witness.go.
+//   - Range deletions are cheap to write, but every new iterator sorts those of each memtable again
+//     after a write: thousands of them between two flushes make scans slow. That is not changed here.
 //   - Its bloom filters are off by default; here 10 bits a key, on every level.
 //
 // Checksums cover every block of tables and are verified when a block is read; damage is
