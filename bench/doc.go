@@ -35,8 +35,8 @@
 //	answers       no answer was wrong
 //
 // and its warnings begin with saturated (the target did not keep up: the latencies are no
-// headline), generator-limited (the generator did not keep up) or headroom (the rate is near what
-// the generator can do at all).
+// headline), generator-limited (the generator did not keep up), headroom (the rate is near what the
+// generator can do at all) or cpu-bound (clients waited for cores).
 //
 // Package selftest proves the generator with targets whose answers are known beforehand.
 package bench

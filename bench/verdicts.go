@@ -19,6 +19,9 @@ const (
 	WarnGenerator = "generator-limited"
 	// WarnHeadroom: the rate is above a third of what the generator can do at all.
 	WarnHeadroom = "headroom"
+	// WarnCPU: a closed loop had more workers than cores and kept these busy, so that service times
+	// hold waits for a core: those of a target in this process say as much of the Go scheduler.
+	WarnCPU = "cpu-bound"
 )
 
 // Limits of the verdicts and warnings.
@@ -26,6 +29,7 @@ const (
 	saturatedBelow = 0.99
 	lateAbove      = 0.01
 	headroom       = 3
+	cpuBusy        = 0.9
 	littleWithin   = 0.01
 )
 
@@ -97,6 +101,12 @@ func (m *measurement) warn() {
 	}
 	if rate := float64(done) / m.duration.Seconds(); m.Ceiling > 0 && rate > m.Ceiling/headroom {
 		add(WarnHeadroom, "%.0f operations a second are above a third of the generator's own ceiling of %.0f", rate, m.Ceiling)
+	}
+	if cores := runtime.GOMAXPROCS(0); m.Schedule == nil && m.Workers > cores {
+		used := m.record.Resources.UserCPU + m.record.Resources.SystemCPU
+		if busy := used.Seconds() / m.duration.Seconds() / float64(cores); busy >= cpuBusy {
+			add(WarnCPU, "%d clients kept %d cores %.0f %% busy; latencies hold waits for a core", m.Workers, cores, 100*busy)
+		}
 	}
 }
 
