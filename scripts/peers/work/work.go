@@ -1,0 +1,248 @@
+package work
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// Sizes of what is stored.
+const (
+	KeyBytes   = 40
+	ValueBytes = 256
+	RangeKeys  = 100
+)
+
+// Store is what is measured. It is used by one goroutine.
+type Store interface {
+	// Put writes a key in a transaction of its own. Both slices are changed afterwards.
+	Put(key, value []byte) error
+	// Get returns the newest value of a key.
+	Get(key []byte) (value []byte, err error)
+	// Range reads keys and values of [lo, hi) and returns how many they are.
+	Range(lo, hi []byte) (keys int, err error)
+	// Sync returns when all that was put is durable.
+	Sync() error
+	// Compact makes the newest revision the oldest that can be read, and returns when every record
+	// that no read can see any more is removed.
+	Compact() error
+	// Close closes the store and everything below it.
+	Close() error
+}
+
+// Plan says how much is done.
+type Plan struct {
+	// Keys is N, at least 1000.
+	Keys int
+	// Prefix is what all keys begin with; the rest of them is random letters and digits.
+	Prefix string
+	// Seed decides keys, order and values.
+	Seed uint64
+}
+
+// Validate refuses a Plan that cannot be carried out.
+func (p Plan) Validate() error {
+	if p.Keys < 1000 || p.Keys > 1<<31-1 {
+		return fmt.Errorf("%d keys, accepted: 1000 to %d", p.Keys, 1<<31-1)
+	}
+	if len(p.Prefix) > KeyBytes-16 {
+		return fmt.Errorf("prefix %q, accepted: up to %d bytes", p.Prefix, KeyBytes-16)
+	}
+	return nil
+}
+
+// Run carries p out on what open opens, and writes a line "NAME VALUE" for each part to out: put,
+// overwrite, get, range100, compact (a revision removed), restore (a key) in nanoseconds, heap in
+// bytes a key. keeps tells whether the store is there after Close: only then is it restored.
+func Run(p Plan, open func() (Store, error), keeps bool, out io.Writer) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	var seed [32]byte
+	seed[0], seed[1], seed[2], seed[3] = byte(p.Seed), byte(p.Seed>>8), byte(p.Seed>>16), byte(p.Seed>>24)
+	r := rand.New(rand.NewChaCha8(seed))
+	w := &run{out: out, r: r, keys: newKeys(p, r), values: newValues(r), want: make([]uint32, p.Keys)}
+	before := heapBytes()
+	s, err := open()
+	if err != nil {
+		return err
+	}
+	w.store = s
+	if err := w.parts(p.Keys, before); err != nil {
+		return err
+	}
+	if err := w.store.Close(); err != nil || !keeps {
+		return err
+	}
+	err = w.time("restore", p.Keys, func() error {
+		w.store, err = open()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for range 1000 {
+		if err := w.get(); err != nil {
+			return fmt.Errorf("after restore: %w", err)
+		}
+	}
+	return w.store.Close()
+}
+
+// run is the state of a Run.
+type run struct {
+	store  Store
+	out    io.Writer
+	r      *rand.Rand
+	keys   keys
+	values values
+	want   []uint32 // where in values the value of a key begins
+	key    [KeyBytes]byte
+	value  [ValueBytes]byte
+}
+
+func (w *run) parts(n int, heapBefore int64) error {
+	order := make([]uint32, n)
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	w.r.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
+	if err := w.time("put", n, func() error {
+		for _, i := range order {
+			if err := w.put(int(i)); err != nil {
+				return err
+			}
+		}
+		return w.store.Sync()
+	}); err != nil {
+		return err
+	}
+	order = nil
+	fmt.Fprintf(w.out, "heap %.1f\n", float64(heapBytes()-heapBefore)/float64(n))
+	if err := w.time("overwrite", n/2, func() error {
+		for range n / 2 {
+			if err := w.put(w.r.IntN(n)); err != nil {
+				return err
+			}
+		}
+		return w.store.Sync()
+	}); err != nil {
+		return err
+	}
+	if err := w.times("get", n/2, w.get); err != nil {
+		return err
+	}
+	if err := w.times("range100", n/RangeKeys, w.scan); err != nil {
+		return err
+	}
+	return w.time("compact", n/2, func() error {
+		if err := w.store.Compact(); err != nil {
+			return err
+		}
+		return w.store.Sync()
+	})
+}
+
+func (w *run) put(i int) error {
+	w.want[i] = w.r.Uint32N(valuePool - ValueBytes)
+	copy(w.key[:], w.keys.at(i))
+	copy(w.value[:], w.values.at(w.want[i]))
+	return w.store.Put(w.key[:], w.value[:])
+}
+
+func (w *run) get() error {
+	i := w.r.IntN(w.keys.len())
+	got, err := w.store.Get(w.keys.at(i))
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got, w.values.at(w.want[i])) {
+		return fmt.Errorf("wrong value of %q", w.keys.at(i))
+	}
+	return nil
+}
+
+func (w *run) scan() error {
+	i := w.r.IntN(w.keys.len() - RangeKeys)
+	got, err := w.store.Range(w.keys.at(i), w.keys.at(i+RangeKeys))
+	if err == nil && got != RangeKeys {
+		err = fmt.Errorf("range from %q: %d keys, want %d", w.keys.at(i), got, RangeKeys)
+	}
+	return err
+}
+
+// times measures n calls of do.
+func (w *run) times(name string, n int, do func() error) error {
+	return w.time(name, n, func() error {
+		for range n {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// time measures what do does in n operations, from a collected heap.
+func (w *run) time(name string, n int, do func() error) error {
+	runtime.GC()
+	start := time.Now()
+	if err := do(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	fmt.Fprintf(w.out, "%s %.1f\n", name, float64(time.Since(start).Nanoseconds())/float64(n))
+	return nil
+}
+
+// heapBytes is what is live on the heap.
+func heapBytes() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// keys are in ascending order, in one piece of memory.
+type keys []byte
+
+func newKeys(p Plan, r *rand.Rand) keys {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	list := make([][KeyBytes]byte, p.Keys)
+	for i := range list {
+		k := &list[i]
+		for j := copy(k[:], p.Prefix); j < KeyBytes; j++ {
+			k[j] = letters[r.IntN(len(letters))]
+		}
+	}
+	slices.SortFunc(list, func(a, b [KeyBytes]byte) int { return bytes.Compare(a[:], b[:]) })
+	all := make(keys, 0, p.Keys*KeyBytes)
+	for i := range list {
+		all = append(all, list[i][:]...)
+	}
+	return all
+}
+
+func (k keys) at(i int) []byte { return k[i*KeyBytes : (i+1)*KeyBytes] }
+func (k keys) len() int        { return len(k) / KeyBytes }
+
+// values are random bytes; a value is a stretch of them. They are too many for a compressor's
+// window to find the same stretch again.
+type values []byte
+
+const valuePool = 16 << 20
+
+func newValues(r *rand.Rand) values {
+	v := make(values, 0, valuePool)
+	for len(v) < valuePool {
+		x := r.Uint64()
+		v = append(v, byte(x), byte(x>>8), byte(x>>16), byte(x>>24), byte(x>>32), byte(x>>40), byte(x>>48), byte(x>>56))
+	}
+	return v
+}
+
+func (v values) at(from uint32) []byte { return v[from : from+ValueBytes] }
