@@ -28,6 +28,9 @@ func (t *Txn) Commit(sync bool) (int64, error) {
 	}
 	defer t.end()
 	s := t.s
+	if p := s.stopped.Load(); p != nil { // in a compaction meanwhile
+		return 0, *p
+	}
 	cuts, err := t.cuts()
 	if err != nil {
 		return 0, err

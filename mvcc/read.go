@@ -99,6 +99,9 @@ func (s *Store) Range(lo, hi []byte, o RangeOptions) (RangeResult, error) {
 
 // resolve returns the revision that a read asks for, where now is that of its transaction.
 func (s *Store) resolve(at, now int64) (int64, error) {
+	if p := s.stopped.Load(); p != nil {
+		return 0, *p
+	}
 	switch {
 	case at < 0:
 		return 0, fmt.Errorf("%w: revision %d", ErrNegative, at)

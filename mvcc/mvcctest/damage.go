@@ -1,0 +1,136 @@
+package mvcctest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/mvcc"
+)
+
+// pair is what an engine holds in the space of records.
+type pair struct{ key, value []byte }
+
+func pairs(t *testing.T, b engine.Backend) (list []pair) {
+	t.Helper()
+	snap, err := b.Snapshot()
+	must(t, err)
+	defer snap.Close()
+	it := snap.Scan(1, nil, nil)
+	for it.Next() {
+		list = append(list, pair{bytes.Clone(it.Key()), bytes.Clone(it.Value())})
+	}
+	must(t, it.Close())
+	return list
+}
+
+func edit(t *testing.T, b engine.Backend, fill func(w engine.Batch)) {
+	t.Helper()
+	w := b.NewBatch()
+	fill(w)
+	must(t, b.Apply(w, false))
+}
+
+// damaged is a store with some history, half of it compacted, and what is in its engine.
+func damaged(t *testing.T, h Harness) (*house, []pair) {
+	t.Helper()
+	x := h.build(t)
+	for i := range 12 {
+		commit(t, x.store, func(w *mvcc.Txn) {
+			_, err := w.Put(fmt.Appendf(nil, "key%d", i%5), fmt.Appendf(nil, "value %d", i), int64(i%3))
+			must(t, err)
+			if i%4 == 3 {
+				_, err = w.Delete([]byte("key0"))
+				must(t, err)
+			}
+		})
+	}
+	compact(t, x.store, 6)
+	return x, pairs(t, x.backend)
+}
+
+func testDamage(t *testing.T, h Harness) {
+	t.Run("a flipped bit of a record is an error that names it, in an open store and at open", func(t *testing.T) {
+		x, good := damaged(t, h)
+		r := newRand(t)
+		for _, p := range good {
+			for i := range p.value {
+				bit := r.IntN(8)
+				bad := bytes.Clone(p.value)
+				bad[i] ^= 1 << bit
+				edit(t, x.backend, func(w engine.Batch) { w.Set(1, p.key, bad) })
+				_, err := x.openStore(x.backend)
+				wantCorrupt(t, err, p, false)
+				put(t, x.store, "other", "") // so that a new snapshot is made
+				_, err = x.store.HashKV(t.Context(), 0)
+				wantCorrupt(t, err, p, false)
+				if p.value[8]&1 == 0 { // a tombstone has no value to read
+					wantCorrupt(t, readAll(x.store, int64(p.key[7])), p, true)
+				}
+				edit(t, x.backend, func(w engine.Batch) { w.Set(1, p.key, p.value) })
+				if t.Failed() {
+					t.Fatalf("record %x, byte %d, bit %d", p.key, i, bit)
+				}
+			}
+		}
+	})
+	t.Run("a record that is missing or stands elsewhere is an error at open", func(t *testing.T) {
+		x, good := damaged(t, h)
+		for n, p := range good {
+			edit(t, x.backend, func(w engine.Batch) { w.Delete(1, p.key) })
+			if n < len(good)-1 { // without the last it is the state before
+				_, err := x.openStore(x.backend)
+				wantErr(t, fmt.Sprintf("open without record %x", p.key), err, mvcc.ErrCorrupt)
+			}
+			for bit := range len(p.key) * 8 {
+				moved := bytes.Clone(p.key)
+				moved[bit/8] ^= 1 << (bit % 8)
+				was := value(good, moved)
+				edit(t, x.backend, func(w engine.Batch) { w.Set(1, moved, p.value) })
+				_, err := x.openStore(x.backend)
+				wantErr(t, fmt.Sprintf("open with record %x as %x", p.key, moved), err, mvcc.ErrCorrupt)
+				edit(t, x.backend, func(w engine.Batch) {
+					w.Delete(1, moved)
+					if was != nil {
+						w.Set(1, moved, was)
+					}
+				})
+			}
+			edit(t, x.backend, func(w engine.Batch) { w.Set(1, p.key, p.value) })
+		}
+		x.reopen(t) // whole again
+	})
+}
+
+func value(all []pair, key []byte) []byte {
+	for _, p := range all {
+		if bytes.Equal(p.key, key) {
+			return p.value
+		}
+	}
+	return nil
+}
+
+// readAll reads the store at rev, and at the newest.
+func readAll(s *mvcc.Store, rev int64) error {
+	rev = max(rev, s.Compacted())
+	_, err := s.Range(nil, nil, mvcc.RangeOptions{Rev: rev})
+	return err
+}
+
+func wantCorrupt(t *testing.T, err error, p pair, named bool) {
+	t.Helper()
+	var c *mvcc.CorruptError
+	if !errors.As(err, &c) || !errors.Is(err, mvcc.ErrCorrupt) {
+		t.Errorf("%v, want a CorruptError", err)
+		return
+	}
+	if c.Rev.Main != int64(p.key[7]) || c.Rev.Sub != int64(p.key[11]) {
+		t.Errorf("%v, want revision %d.%d", err, p.key[7], p.key[11])
+	}
+	if named && !bytes.HasPrefix(c.Key, []byte("key")) {
+		t.Errorf("%v does not name the key", err)
+	}
+}
