@@ -35,6 +35,9 @@ func (s *store) Apply(b engine.Batch, _ bool) error {
 		s.views.drop()
 		err := s.commit(own)
 		s.views.drop()
+		if err == nil {
+			_, err = s.measure()
+		}
 		if err != nil {
 			return s.guard.Fail(err)
 		}

@@ -3,7 +3,6 @@ package bolt
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/etalon-kv/etalon/engine"
@@ -19,12 +18,8 @@ type store struct {
 
 	batches, ops   atomic.Int64
 	written, syncs atomic.Int64
-	disk           atomic.Int64 // bytes the file takes, as of the last commit
+	live, disk     atomic.Int64 // as of the last commit: bytes that content and file take
 	fileBytes      int64        // as of the last growth; the writer's
-
-	statsMu sync.Mutex
-	closed  bool // last holds
-	last    engine.Stats
 }
 
 // Open opens the store in dir, and creates it and dir if missing. It is an engine.Described; its
@@ -65,10 +60,6 @@ func (s *store) Caps() engine.Caps {
 // Close releases the map, the file and the directory.
 func (s *store) Close() error {
 	return s.guard.Close(func() error {
-		last := s.Stats()
-		s.statsMu.Lock()
-		s.closed, s.last = true, last
-		s.statsMu.Unlock()
 		s.views.drop()
 		err := s.db.close(s.opts.Logger)
 		if err != nil {

@@ -19,7 +19,8 @@
 //     point into the map and are good until its next Next or Close, as the contract says.
 //   - bbolt panics, or the memory fault of a truncated file ends the process, where pages are not
 //     what they should be. Both become engine.ErrCorrupt. bbolt has no checksums on its data
-//     pages: damage that leaves a page's structure intact is not noticed here.
+//     pages: damage that leaves a page's structure intact is not noticed here, and a branch page
+//     that points back to a page above it makes bbolt descend for ever.
 //
 // What remains: a long-lived Snapshot does not block the writer but keeps every page freed since
 // from being used again, so the file grows; and it never shrinks.

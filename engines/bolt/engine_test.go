@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"go.etcd.io/bbolt"
+	"go.uber.org/goleak"
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/engine/enginetest"
@@ -17,20 +18,9 @@ func harness() enginetest.Harness {
 	}}
 }
 
-// buffered is the store under engine.Buffered, with groups small enough that many are committed.
-func buffered() enginetest.Harness {
-	return enginetest.Harness{Open: func(_ testing.TB, dir string) (engine.Backend, error) {
-		b, err := bolt.Open(dir, bolt.Options{})
-		if err != nil {
-			return nil, err
-		}
-		return engine.Buffered(b, engine.Policy{MaxOps: 200})
-	}}
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestEngine(t *testing.T) { enginetest.Run(t, harness()) }
-
-func TestBuffered(t *testing.T) { enginetest.Run(t, buffered()) }
 
 func BenchmarkEngine(b *testing.B) { enginetest.Bench(b, harness()) }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/etalon-kv/etalon/engine"
 )
 
-// opened refuses a file that was cut off, and takes the figures that Open left: bbolt commits there once when the list of free pages
-// goes back into a file that was kept without one.
+// opened refuses a file that was cut off, and takes the figures that Open left: bbolt commits there
+// once when the list of free pages goes back into a file that was kept without one.
 func (s *store) opened() error {
 	info, err := s.db.os.Stat()
 	if err != nil {
@@ -17,12 +17,10 @@ func (s *store) opened() error {
 	}
 	s.fileBytes = info.Size()
 	s.disk.Store(allocatedBytes(info))
-	v, err := s.views.acquire()
+	used, err := s.measure()
 	if err != nil {
 		return err
 	}
-	used := v.tx.Size()
-	s.views.release(v)
 	if used > s.fileBytes {
 		return fmt.Errorf("%w: %s has %d bytes, its meta page says %d", engine.ErrCorrupt, s.db.os.Name(), s.fileBytes, used)
 	}
@@ -50,42 +48,31 @@ func (s *store) committed(tx *bbolt.TxStats) error {
 	return nil
 }
 
-// Stats: LiveBytes are the pages in use without the free ones and those that only older Snapshots
-// need; what is unused inside a page counts as live, since bbolt does not know it. There is no log.
-func (s *store) Stats() engine.Stats {
-	// Not by the guard: a Close that waits there for a commit would hold up readers that hold a
-	// Snapshot, and then find it open.
-	s.statsMu.Lock()
-	defer s.statsMu.Unlock()
-	if s.closed {
-		return s.last
-	}
-	st, err := s.measure()
+// measure notes how many bytes are live in the newest state, and returns how many the file has in
+// use and in free pages. The view that it opens is the one that the next Snapshots share.
+func (s *store) measure() (used int64, err error) {
+	v, err := s.views.acquire()
 	if err != nil {
-		st.LiveBytes, st.DiskBytes = -1, -1
+		return 0, err
 	}
-	return st
+	used = v.tx.Size()
+	lib := s.db.Stats()
+	s.live.Store(max(used-int64(lib.FreePageN+lib.PendingPageN)*int64(s.db.pageBytes), 0))
+	return used, s.views.release(v)
 }
 
-func (s *store) measure() (engine.Stats, error) {
-	st := engine.Stats{
-		LiveBytes:    -1,
-		DiskBytes:    -1,
+// Stats: LiveBytes are the pages in use without the free ones and those that only older Snapshots
+// need; what is unused inside a page counts as live, since bbolt does not know it. There is no log.
+//
+// It only reads what the last commit left: readers that ask beside the writer must not queue here
+// while they hold a Snapshot, or a Close that waits for a moment without one may never find it.
+func (s *store) Stats() engine.Stats {
+	return engine.Stats{
+		LiveBytes:    s.live.Load(),
+		DiskBytes:    s.disk.Load(),
 		WrittenBytes: s.written.Load(),
 		Batches:      s.batches.Load(),
 		Ops:          s.ops.Load(),
 		Syncs:        s.syncs.Load(),
 	}
-	v, err := s.views.acquire()
-	if err != nil {
-		return st, err
-	}
-	used := v.tx.Size()
-	if err := s.views.release(v); err != nil {
-		return st, err
-	}
-	lib := s.db.Stats()
-	st.LiveBytes = max(used-int64(lib.FreePageN+lib.PendingPageN)*int64(s.db.pageBytes), 0)
-	st.DiskBytes = s.disk.Load()
-	return st, nil
 }
