@@ -416,7 +416,7 @@ func (l *Log) Close() error {
 	}
 	var err error
 	if l.failed == nil {
-		if err = l.Sync(); err == nil && l.proven < l.end {
+		if err = l.Sync(); err == nil && l.proven < l.end && l.end < l.seg.sectors()*sectorData {
 			if err = l.writeSectors(make([]byte, sectorData)); err == nil {
 				err = l.syncFile()
 			}

@@ -116,7 +116,7 @@ func (l *Log) load() error {
 		return err
 	}
 	if len(d.run) == 0 {
-		l.recovery.Fresh = true
+		l.recovery.Fresh, l.cacheFirst, l.stagedFirst = true, 1, 1
 		if err := l.clean(d.stale); err != nil {
 			return err
 		}
@@ -144,7 +144,13 @@ func (l *Log) load() error {
 	if err := l.settle(t); err != nil {
 		return err
 	}
-	return l.clean(d.stale)
+	if err := l.clean(d.stale); err != nil {
+		return err
+	}
+	if t.dirty {
+		return l.create(0)
+	}
+	return nil
 }
 
 // clean removes files that do not belong to the log.
@@ -228,7 +234,8 @@ func (l *Log) begin(i int, r record) error {
 
 // tail is the end of the newest segment.
 type tail struct {
-	end int64 // of the last record, padding included
+	end     int64 // of the last record, padding included
+	records int64 // of the last record
 	// from is the first sector of which nothing says that it was durable.
 	from int64
 	// dirty: what is behind the end could be mistaken for a continuation.
@@ -238,7 +245,7 @@ type tail struct {
 // judgeTail looks at what follows the last record and tells a write that was cut short from damage.
 func (l *Log) judgeTail(s *scanner) (t tail, err error) {
 	seg := s.seg
-	t = tail{end: s.pos, dirty: len(s.data) > 0, from: 1}
+	t = tail{end: s.pos, records: s.records, dirty: len(s.data) > 0, from: 1}
 	if s.stopped && s.stop == rotten {
 		return t, seg.corrupt((s.sector-1)*sectorData, s.next, "a sector fails its checksum")
 	}
@@ -295,7 +302,7 @@ func (l *Log) leftover(seg *segment, tab *crcTable, n int64, b []byte) (used, du
 	return int64(len(bytes.TrimRight(b, "\x00"))), -1
 }
 
-// settle makes what was read durable and opens the way for the next write.
+// settle makes what was read durable.
 //
 // The sectors of which nothing says that they were durable may be in the kernel's cache only: written
 // before the process was killed, or, worse, written before a sync that failed, after which the
@@ -315,9 +322,9 @@ func (l *Log) settle(t tail) error {
 		return fmt.Errorf("wal: sync %s: %w", l.seg.name, err)
 	}
 	l.end, l.durable, l.proven = t.end, t.end, (t.from-1)*sectorData
-	l.cacheFirst, l.stagedFirst = l.st.last+1, l.st.last+1
-	if t.dirty {
-		return l.create(0)
+	if l.proven >= t.records { // what follows the last record is only a mark
+		l.proven = l.end
 	}
+	l.cacheFirst, l.stagedFirst = l.st.last+1, l.st.last+1
 	return nil
 }

@@ -21,7 +21,9 @@ type scanner struct {
 	data  []byte
 	pos   int64
 	chain uint32 // check of the record before pos
-	next  raft.Index
+	// records is where the last record ended.
+	records int64
+	next    raft.Index
 	// sector is the next to be read (a number in the file); stopped: it was read, and is stop.
 	sector  int64
 	stopped bool
@@ -62,6 +64,7 @@ func (s *scanner) read() (r record, pos int64, chain uint32, err error) {
 		case err == nil:
 			pos, chain = s.pos, s.chain
 			s.data, s.pos, s.chain = s.data[r.size:], s.pos+int64(r.size), r.chain
+			s.records = s.pos
 			return r, pos, chain, nil
 		case errors.Is(err, errFrame):
 			return r, 0, 0, s.seg.corrupt(s.pos, s.next, "a record does not continue the chain of checksums")
