@@ -170,12 +170,12 @@ func read(l Log) (*state, error) {
 		}
 	}
 	if len(s.ents) != int(last-s.base) {
-		return nil, fmt.Errorf("Entries(%d, %d) are %d", first, last+1, len(s.ents))
+		return nil, fmt.Errorf("the answer to Entries(%d, %d) has %d", first, last+1, len(s.ents))
 	}
 	for i, e := range s.ents {
 		term, err := l.Term(e.Index)
 		if e.Index != first+raft.Index(i) || err != nil || term != e.Term {
-			return nil, fmt.Errorf("Entries has %d/%d at place %d, Term says %d, %v", e.Index, e.Term, i, term, err)
+			return nil, fmt.Errorf("entry %d/%d is at place %d, Term says %d, %v", e.Index, e.Term, i, term, err)
 		}
 	}
 	return s, nil

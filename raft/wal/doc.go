@@ -103,11 +103,13 @@
 // Any change to a header, to a sector's bytes or to the size of a file that is needed is found, wherever
 // it is, with the certainty of a 32-bit checksum (single bits: always), with one exception that no log can
 // avoid by itself: where the newest state on the disk is replaced by an older one that was complete. Exactly:
-// the sectors written by the last write before a crash, or the ends of them, are as if never written;
-// or the newest segment, or the whole directory, is gone or an old copy. Close puts an empty sector behind
-// the last write that says it was durable; after that even the first of these is found, except for that
-// sector itself, which carries nothing. A log that is shorter than it was shows in the group:
-// raft.ErrLogLost.
+//
+//   - The last sectors, or all but the beginning of them, are as if never written, and no intact sector of
+//     a later write is left behind them. In a log that was not closed that is the last write, which has none
+//     behind it. Close adds an empty sector that vouches for everything before it.
+//   - The newest segment, or the whole directory, is gone or an old copy.
+//
+// A log that is shorter than it was shows in the group: raft.ErrLogLost.
 //
 // Whole-segment checks happen at Open; Entries from files are checked again when they are read.
 //

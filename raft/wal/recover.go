@@ -186,7 +186,7 @@ func (l *Log) replay(i int, seg *segment) (t tail, err error) {
 		r, pos, chain, err := s.read()
 		if errors.Is(err, errEnd) {
 			if n == 0 {
-				return t, seg.corrupt(0, s.next, "the segment has no first record")
+				return t, seg.corrupt((s.sector-1)*sectorData, s.next, "the segment's first record is not there or not whole")
 			}
 			break
 		}
