@@ -19,7 +19,10 @@ func testConcurrent(t *testing.T, h Harness) {
 		x := h.build(t)
 		s := x.store
 		const keys = 10
-		writes := rounds(60, 200)
+		writes := rounds(60, 150)
+		if x.backend.Caps().AlwaysSync {
+			writes /= 3
+		}
 		var over atomic.Bool
 		var all sync.WaitGroup
 		for n := range 3 {

@@ -24,8 +24,8 @@ type Harness struct {
 	Index func() index.Index
 }
 
-// Run runs the suite. Of each engine the tests that need no more than the contract of engine run
-// once; Brief leaves out those that are about the store alone, for all combinations but a few.
+// Run runs the suite. A brief run leaves out what does not depend on the index: it is for the
+// further indexes over an engine that had the whole.
 func Run(t *testing.T, h Harness, brief bool) {
 	if isChild(t, h) {
 		return
@@ -33,15 +33,15 @@ func Run(t *testing.T, h Harness, brief bool) {
 	h.Name = t.Name()
 	t.Run("random", func(t *testing.T) { testRandom(t, h) })
 	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, h) })
-	t.Run("crash", func(t *testing.T) { testCrash(t, h) })
+	t.Run("rules", func(t *testing.T) { testRules(t, h) })
 	if brief {
 		return
 	}
 	t.Run("input", func(t *testing.T) { testInput(t, h) })
-	t.Run("rules", func(t *testing.T) { testRules(t, h) })
 	t.Run("damage", func(t *testing.T) { testDamage(t, h) })
 	t.Run("failing", func(t *testing.T) { testFailing(t, h) })
 	t.Run("split", func(t *testing.T) { testSplit(t, h) })
+	t.Run("crash", func(t *testing.T) { testCrash(t, h) })
 }
 
 // house is an open store and what it stands on.

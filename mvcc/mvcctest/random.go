@@ -15,7 +15,7 @@ func testRandom(t *testing.T, h Harness) {
 			w, chains := newTwin(), map[int64]uint64{}
 			x := h.build(t)
 			for range 2 {
-				play(t, r, rounds(60, 150), w, chains, []*house{x})
+				play(t, r, rounds(60, 120), w, chains, []*house{x})
 				if w.compacted > 0 {
 					must(t, x.store.WaitCompacted(context.Background(), w.compacted))
 				}
@@ -38,7 +38,7 @@ func Differential(t *testing.T, hs []Harness) {
 		houses = append(houses, h.build(t))
 	}
 	for range rounds(1, 2) {
-		play(t, r, rounds(60, 150), w, chains, houses)
+		play(t, r, rounds(60, 120), w, chains, houses)
 		same(t, w, chains, houses)
 		for _, x := range houses {
 			x.reopen(t)

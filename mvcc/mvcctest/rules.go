@@ -39,7 +39,7 @@ func testRules(t *testing.T, h Harness) {
 		defer r.Close()
 		first, _, err := r.Get([]byte("a"), 0)
 		must(t, err)
-		for i := range 50 {
+		for i := range 10 {
 			put(t, s, "a", fmt.Sprint("other ", i))
 			put(t, s, fmt.Sprint("b", i), "x")
 		}
@@ -82,9 +82,13 @@ func testRules(t *testing.T, h Harness) {
 	t.Run("compaction removes what no read sees, also from the engine, and keeps a tombstone at it", func(t *testing.T) { testCompaction(t, h) })
 	t.Run("an interrupted compaction is resumed", func(t *testing.T) {
 		x := h.build(t)
-		for i := range 2000 {
-			put(t, x.store, fmt.Sprint("k", i%7), fmt.Sprint(i))
-		}
+		commit(t, x.store, func(w *mvcc.Txn) {
+			for i := range 2000 {
+				_, err := w.Put(fmt.Append(nil, "k", i%7), fmt.Append(nil, i), 0)
+				must(t, err)
+				w.Next()
+			}
+		})
 		must(t, x.store.Compact(1990))
 		x.reopen(t) // whatever the compaction has reached
 		must(t, x.store.WaitCompacted(context.Background(), 1990))
@@ -101,9 +105,13 @@ func testRules(t *testing.T, h Harness) {
 func testCompaction(t *testing.T, h Harness) {
 	x := h.build(t)
 	s := x.store
-	for range 100 { // 2 to 101
-		put(t, s, "a", strings.Repeat("x", 100))
-	}
+	commit(t, s, func(w *mvcc.Txn) {
+		for range 100 { // 2 to 101
+			_, err := w.Put([]byte("a"), make([]byte, 100), 0)
+			must(t, err)
+			w.Next()
+		}
+	})
 	put(t, s, "b", "1")                                                                     // 102
 	at := commit(t, s, func(w *mvcc.Txn) { _, err := w.Delete([]byte("b")); must(t, err) }) // 103
 	chain, err := s.Chain(at)
