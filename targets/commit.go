@@ -1,31 +1,38 @@
 package targets
 
-import (
-	"sync"
+import "sync"
 
-	"github.com/etalon-kv/etalon/engine"
-)
+// committer carries out the writes that fill adds to a B, and returns when they are as durable as
+// the target promises. B is a batch of an engine, or the transactions of a group. Safe for
+// concurrent use.
+type committer[B any] func(fill func(B)) error
 
-// commitFunc applies the writes that fill puts into a batch, and returns when they are as durable
-// as the target promises. Safe for concurrent use.
-type commitFunc func(fill func(engine.Batch)) error
+// batching is what a committer needs to know of its B.
+type batching[B any] struct {
+	make  func() B
+	reset func(B)
+	// apply carries out what is in a B. One goroutine at a time.
+	apply func(B) error
+	// full reports that a group takes no more. nil: never.
+	full func(B) bool
+}
 
-// single commits every call by an Apply of its own, one after the other.
-func single(b engine.Backend, durable bool) commitFunc {
+// single carries out every call by an apply of its own, one after the other.
+func single[B any](how batching[B]) committer[B] {
 	var mu sync.Mutex
-	batch := b.NewBatch()
-	return func(fill func(engine.Batch)) error {
+	batch := how.make()
+	return func(fill func(B)) error {
 		mu.Lock()
 		defer mu.Unlock()
-		batch.Reset()
+		how.reset(batch)
 		fill(batch)
-		return b.Apply(batch, durable)
+		return how.apply(batch)
 	}
 }
 
-// grouped lets calls that wait at the same time share one synced Apply.
-func grouped(b engine.Backend) commitFunc {
-	g := &grouper{backend: b, caps: b.Caps(), applying: make(chan struct{}, 1)}
+// grouped lets calls that wait at the same time share one apply.
+func grouped[B any](how batching[B]) committer[B] {
+	g := &grouper[B]{how: how, applying: make(chan struct{}, 1)}
 	g.open = g.newGroup()
 	return g.commit
 }
@@ -33,44 +40,43 @@ func grouped(b engine.Backend) commitFunc {
 // grouper collects writes into the open group while the one before it is being synced. The first
 // writer of a group leads it: it waits for its turn at the backend, closes the group and applies
 // it; the others wait for the leader. No goroutine of its own, and no delay when nobody else writes.
-type grouper struct {
-	backend engine.Backend
-	caps    engine.Caps
+type grouper[B any] struct {
+	how batching[B]
 
 	// applying holds one value while a group is applied; taken before mu. A channel and not a mutex,
 	// so that a test can see who waits (testing/synctest).
 	applying chan struct{}
 
 	mu   sync.Mutex // guards open, free and the batch of the open group
-	open *group
-	free []engine.Batch // batches of groups that are done
+	open *group[B]
+	free []B // batches of groups that are done
 }
 
-type group struct {
-	batch   engine.Batch
+type group[B any] struct {
+	batch   B
 	writers int
 	done    chan struct{} // closed when err is final
 	err     error
 }
 
-func (g *grouper) newGroup() *group {
-	next := &group{done: make(chan struct{})}
+func (g *grouper[B]) newGroup() *group[B] {
+	next := &group[B]{done: make(chan struct{})}
 	if n := len(g.free); n > 0 {
 		next.batch, g.free = g.free[n-1], g.free[:n-1]
-		next.batch.Reset()
+		g.how.reset(next.batch)
 	} else {
-		next.batch = g.backend.NewBatch()
+		next.batch = g.how.make()
 	}
 	return next
 }
 
-func (g *grouper) commit(fill func(engine.Batch)) error {
+func (g *grouper[B]) commit(fill func(B)) error {
 	g.mu.Lock()
 	mine := g.open
 	leads := mine.writers == 0
 	mine.writers++
 	fill(mine.batch)
-	if g.full(mine.batch) {
+	if g.how.full != nil && g.how.full(mine.batch) {
 		g.open = g.newGroup() // what comes next goes into a group of its own
 	}
 	g.mu.Unlock()
@@ -85,7 +91,7 @@ func (g *grouper) commit(fill func(engine.Batch)) error {
 		g.open = g.newGroup()
 	}
 	g.mu.Unlock()
-	mine.err = g.backend.Apply(mine.batch, true)
+	mine.err = g.how.apply(mine.batch)
 	<-g.applying
 	close(mine.done)
 
@@ -93,11 +99,4 @@ func (g *grouper) commit(fill func(engine.Batch)) error {
 	g.free = append(g.free, mine.batch)
 	g.mu.Unlock()
 	return mine.err
-}
-
-// full reports whether a batch has reached half of what the backend takes at once: the next
-// writer's share may be as large as all that is in it.
-func (g *grouper) full(b engine.Batch) bool {
-	return g.caps.MaxBatchBytes > 0 && int64(b.SizeBytes()) >= g.caps.MaxBatchBytes/2 ||
-		g.caps.MaxBatchOps > 0 && int64(b.Len()) >= g.caps.MaxBatchOps/2
 }

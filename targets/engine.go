@@ -17,10 +17,8 @@ const space engine.Space = 1
 // one batch of writes, committed with the durability asked for. Sessions may run side by side;
 // writes take turns, because a Backend has one writer.
 type Engine struct {
-	backend engine.Backend
-	commit  commitFunc
-	label   results.Durability
-	device  func() int64 // see deviceCounter
+	under  backend
+	commit committer[engine.Batch]
 }
 
 // NewEngine drives b with the given durability: sync gives each write an Apply and a sync of its
@@ -29,81 +27,46 @@ type Engine struct {
 // its files, for the count of the device below; "" = nowhere. The caller keeps b and closes it after
 // the sessions.
 func NewEngine(b engine.Backend, d results.Durability, dir string) (*Engine, error) {
-	e := &Engine{backend: b, label: Label(d, b.Caps()), device: deviceCounter(dir)}
-	switch d {
-	case results.DurabilitySync:
-		e.commit = single(b, true)
-	case results.DurabilityGroup:
-		e.commit = grouped(b)
-	case results.DurabilityInterval, results.DurabilityNone:
-		e.commit = single(b, false)
-	default:
-		return nil, fmt.Errorf("targets: durability %q, accepted: sync, group, interval, none", d)
+	group, sync, err := commitHow(d)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{under: newBackend(b, d, dir)}
+	how := batching[engine.Batch]{
+		make:  b.NewBatch,
+		reset: engine.Batch.Reset,
+		apply: func(batch engine.Batch) error { return b.Apply(batch, sync) },
+		full:  func(batch engine.Batch) bool { return e.under.full(batch.Len(), batch.SizeBytes()) },
+	}
+	if e.commit = single(how); group {
+		e.commit = grouped(how)
 	}
 	return e, nil
 }
 
-// Label is the durability that a backend really gives when d is asked of it: nothing survives in
-// memory, and an engine that always syncs does so unasked.
-func Label(d results.Durability, c engine.Caps) results.Durability {
-	switch {
-	case !c.Persistent:
-		return results.DurabilityNone
-	case d == results.DurabilityNone && c.AlwaysSync:
-		return results.DurabilitySync
-	default:
-		return d
-	}
-}
-
 // Durability is the label of what the target gives.
-func (e *Engine) Durability() results.Durability { return e.label }
+func (e *Engine) Durability() results.Durability { return e.under.label }
 
 // Consistency is that of one store without replicas.
 func (e *Engine) Consistency() results.Consistency { return results.Local }
 
 // Options are the backend's effective options.
-func (e *Engine) Options() map[string]map[string]string {
-	d, ok := e.backend.(engine.Described)
-	if !ok {
-		return nil
-	}
-	return map[string]map[string]string{"engine": d.Options()}
-}
+func (e *Engine) Options() map[string]map[string]string { return e.under.options() }
 
 // Gauges are the backend's statistics, and the device's.
-func (e *Engine) Gauges() bench.Gauges {
-	s := e.backend.Stats()
-	return bench.Gauges{
-		DiskBytes: s.DiskBytes, LiveBytes: s.LiveBytes, LogBytes: s.LogBytes,
-		WrittenBytes: s.WrittenBytes, Syncs: s.Syncs, DeviceBytes: e.device(),
-	}
-}
+func (e *Engine) Gauges() bench.Gauges { return e.under.gauges() }
+
+// Drain waits for the backend's background work, if it has any.
+func (e *Engine) Drain(ctx context.Context) error { return e.under.drain(ctx) }
+
+// ErrorClass names the class of an error of Do; "" is one it does not know.
+func (e *Engine) ErrorClass(err error) string { return classOf(err, engineClasses()) }
 
 // Open starts a session.
 func (e *Engine) Open(context.Context, int) (bench.Session, error) {
 	s := &session{engine: e}
 	s.fill = s.write // bound once: a method value made in Do would cost an allocation each time
 	return s, nil
-}
-
-// ErrorClass names the class of an error of Do; "" is one it does not know.
-func (e *Engine) ErrorClass(err error) string {
-	for _, class := range []struct {
-		err  error
-		name string
-	}{
-		{engine.ErrFailed, "failed"},
-		{engine.ErrClosed, "closed"},
-		{engine.ErrBatchTooBig, "batch-too-big"},
-		{engine.ErrKeySize, "key-size"},
-		{engine.ErrCorrupt, "corrupt"},
-	} {
-		if errors.Is(err, class.err) {
-			return class.name
-		}
-	}
-	return ""
 }
 
 type session struct {
@@ -140,7 +103,7 @@ func (s *session) Do(_ context.Context, op *bench.Op) error {
 
 func (s *session) get(op *bench.Op) (err error) {
 	op.Items, op.Bytes = 0, 0
-	snap, err := s.engine.backend.Snapshot()
+	snap, err := s.engine.under.Snapshot()
 	if err != nil {
 		return err
 	}
@@ -161,7 +124,7 @@ func (s *session) get(op *bench.Op) (err error) {
 
 func (s *session) scan(op *bench.Op) (err error) {
 	op.Items, op.Bytes = 0, 0
-	snap, err := s.engine.backend.Snapshot()
+	snap, err := s.engine.under.Snapshot()
 	if err != nil {
 		return err
 	}
@@ -182,14 +145,7 @@ func (s *session) put(op *bench.Op) error {
 	if err := s.engine.commit(s.fill); err != nil {
 		return err
 	}
-	op.Items = 1 + len(op.More)
-	op.Bytes = int64(len(op.Key))
-	if op.Kind != bench.Delete {
-		op.Bytes += int64(len(op.Value))
-	}
-	for i := range op.More {
-		op.Bytes += int64(len(op.More[i].Key) + len(op.More[i].Value))
-	}
+	op.Items, op.Bytes = 1+len(op.More), dataBytes(op)
 	return nil
 }
 
@@ -208,14 +164,6 @@ func (s *session) write(b engine.Batch) {
 }
 
 func (s *session) Close() error { return nil }
-
-// Drain waits for the backend's background work, if it has any.
-func (e *Engine) Drain(ctx context.Context) error {
-	if d, ok := e.backend.(engine.Drainer); ok && e.backend.Caps().Drain {
-		return d.Drain(ctx)
-	}
-	return nil
-}
 
 var (
 	_ bench.Target       = (*Engine)(nil)

@@ -78,7 +78,16 @@ func do(t *testing.T, s bench.Session, op bench.Op) bench.Op {
 }
 
 func TestEveryKindOfOperationDoesWhatItSays(t *testing.T) {
-	s := session(t, openMem(t), results.DurabilityGroup)
+	t.Run("on a bare engine", func(t *testing.T) {
+		everyKind(t, session(t, openMem(t), results.DurabilityGroup))
+	})
+	t.Run("on a multi-version store", func(t *testing.T) {
+		_, target := openMVCC(t, openMem(t), results.DurabilityGroup)
+		everyKind(t, open(t, target))
+	})
+}
+
+func everyKind(t *testing.T, s bench.Session) {
 	op := do(t, s, bench.Op{Kind: bench.Insert, Key: []byte("a"), Value: []byte("1"),
 		More: []bench.Pair{{Key: []byte("b"), Value: []byte("22")}, {Key: []byte("c"), Value: []byte("333")}}})
 	if op.Items != 3 || op.Bytes != 9 {
