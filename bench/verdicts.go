@@ -26,11 +26,10 @@ const (
 
 // Limits of the verdicts and warnings.
 const (
-	saturatedBelow = 0.99
-	lateAbove      = 0.01
-	headroom       = 3
-	cpuBusy        = 0.9
-	littleWithin   = 0.01
+	lateAbove    = 0.01
+	headroom     = 3
+	cpuBusy      = 0.9
+	littleWithin = 0.01
 )
 
 func shardsFor(workers int) int { return min(workers, runtime.GOMAXPROCS(0)) }
@@ -90,7 +89,7 @@ func (m *measurement) warn() {
 		m.record.Warnings = append(m.record.Warnings, word+": "+fmt.Sprintf(format, args...))
 	}
 	if m.Schedule != nil {
-		if offered := done + m.droppedBy; offered > 0 && float64(done) < saturatedBelow*float64(offered) {
+		if offered := done + m.droppedBy; offered > 0 && float64(done) < results.SaturatedBelow*float64(offered) {
 			add(WarnSaturated, "%d of %d operations that were due were sent (%.1f %%); the latencies depend on the length of the run",
 				done, offered, 100*float64(done)/float64(offered))
 		}

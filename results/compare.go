@@ -176,11 +176,15 @@ func (c *Comparison) addRows(o CompareOptions, by []string, b, n *Cell) {
 		case d.Kind == "software":
 			c.Notes = append(c.Notes, d.String())
 		case d.Kind == "factor" && slices.Contains(o.Ignore, d.Name):
+		case d.Kind == "option" && slices.ContainsFunc(o.Ignore, func(f string) bool { return follows(d.Name, f) }):
 		case d.Kind == "label":
 			warnings = append(warnings, d.String())
 		default:
 			c.Warnings = append(c.Warnings, "base and new differ in "+d.String())
 		}
+	}
+	if b.Saturated() || n.Saturated() {
+		c.Warnings = append(c.Warnings, CellText(factors)+": saturated, so its latencies are not compared")
 	}
 	for _, m := range o.Metrics {
 		xs, ys := b.Sample(m), n.Sample(m)
@@ -198,6 +202,19 @@ func (c *Comparison) addRows(o CompareOptions, by []string, b, n *Cell) {
 		r.P = cmp.P
 		c.Rows = append(c.Rows, r)
 	}
+}
+
+// follows reports whether an option is what it is because of a factor: two engines do not even have
+// the same options, and the runner says again what rate and clients were.
+func follows(option, factor string) bool {
+	component, name, _ := strings.Cut(option, ".")
+	switch component {
+	case "engine", "policy":
+		return factor == component
+	case "runner":
+		return factor == "rate" && name == "schedule" || factor == "clients" && name == "workers"
+	}
+	return false
 }
 
 // settle looks at all rows together.

@@ -154,6 +154,9 @@ func TestEnginesAreComparedWhenTheFactorIsIgnored(t *testing.T) {
 	if len(c.Rows) != 1 || c.Rows[0].Change != results.ChangeBetter || c.Rows[0].Delta < 0.5 {
 		t.Errorf("%+v", c.Rows)
 	}
+	if len(c.Warnings) != 0 { // not of the engines' own options, which are bound to differ
+		t.Errorf("what was declared is a warning: %q", c.Warnings)
+	}
 }
 
 func TestHolmsCorrection(t *testing.T) {

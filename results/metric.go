@@ -37,7 +37,7 @@ func Throughput() Metric {
 }
 
 // LatencyQuantile is the q-th quantile of what the headline counts (see OpStats.Latency), over the
-// operations of one kind, or of all kinds if kind is "".
+// operations of one kind, or of all kinds if kind is "". A saturated run has none.
 func LatencyQuantile(kind string, q float64) Metric {
 	name := "p" + strings.TrimSuffix(fmt.Sprintf("%.4g", q*100), ".")
 	m := Metric{Unit: name + "-ns", Title: name + " latency", Better: LowerBetter}
@@ -46,10 +46,13 @@ func LatencyQuantile(kind string, q float64) Metric {
 	}
 	m.Of = func(r *Record) (float64, bool) {
 		d, ok := r.Latency(kind).Quantile(q)
-		return float64(d), ok
+		return float64(d), ok && !r.Saturated()
 	}
 	return m
 }
+
+// isLatency tells latencies from costs, such as cpu-ns/op.
+func (m Metric) isLatency() bool { return strings.HasSuffix(m.Unit, "-ns") }
 
 // Metrics are all metrics that every run may have, in the order in which they are shown.
 func Metrics() []Metric {
@@ -60,7 +63,7 @@ func Metrics() []Metric {
 		LatencyQuantile("", 0.5), LatencyQuantile("", 0.99), LatencyQuantile("", 0.999),
 		{"max-ns", "longest latency", LowerBetter, func(r *Record) (float64, bool) {
 			h := r.Latency("")
-			return float64(h.Max()), h.Count() > 0
+			return float64(h.Max()), h.Count() > 0 && !r.Saturated()
 		}},
 		perOp("cpu-ns/op", "CPU an operation", func(r *Record) int64 { return int64(r.Resources.UserCPU + r.Resources.SystemCPU) }),
 		perOp("engine-B/op", "engine bytes an operation", func(r *Record) int64 { return r.Bytes.EngineWritten }),
@@ -203,6 +206,21 @@ func (r *Record) OpenLoop() bool {
 		}
 	}
 	return false
+}
+
+// SaturatedBelow is the share of the offered operations from which on a target has kept up.
+const SaturatedBelow = 0.99
+
+// Saturated reports whether less than SaturatedBelow of the operations that were due in an open loop
+// were sent: the backlog then grew for as long as the run lasted, and so did every latency. Such a
+// run has no headline latency; its histograms stay in the record.
+func (r *Record) Saturated() bool {
+	var dropped int64
+	for _, s := range r.Ops {
+		dropped += s.Dropped
+	}
+	done := r.Count() + r.ErrorCount()
+	return dropped > 0 && float64(done) < SaturatedBelow*float64(done+dropped)
 }
 
 // Latency is a new histogram of what the headline counts, of one kind of operation, or of all kinds

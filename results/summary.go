@@ -25,8 +25,12 @@ type Summary struct {
 	Warnings []string
 }
 
-// Sample is the metric of every run that has it, in the order of Runs.
+// Sample is the metric of every run that has it, in the order of Runs. Of latencies there are none as
+// soon as one run is saturated: what the other runs show would be the lucky ones.
 func (c *Cell) Sample(m Metric) []float64 {
+	if m.isLatency() && c.Saturated() {
+		return nil
+	}
 	var xs []float64
 	for _, r := range c.Runs {
 		if x, ok := m.Of(r); ok && finite(x) {
@@ -35,6 +39,9 @@ func (c *Cell) Sample(m Metric) []float64 {
 	}
 	return xs
 }
+
+// Saturated reports whether any run is.
+func (c *Cell) Saturated() bool { return slices.ContainsFunc(c.Runs, (*Record).Saturated) }
 
 // Summary is the median of the metric over the cell's runs with its confidence interval.
 func (c *Cell) Summary(m Metric) Summary { return summarize(c.Sample(m)) }

@@ -75,7 +75,7 @@ func (g *Groups) writeTable(b *bufio.Writer) {
 		head[i] = clipName(head[i])
 	}
 	t.add(append(head, "durability", "consistency", "runs", "ops/s", "of runs", latency, "p99", "p99.9", "max", "", "cpu/op", "write amp", "space amp", "errors")...)
-	bounded, ranged := false, false
+	bounded, ranged, saturated := false, false, false
 	for _, c := range g.Cells {
 		row := make([]string, 0, len(head)+14)
 		for _, f := range names {
@@ -83,6 +83,7 @@ func (g *Groups) writeTable(b *bufio.Writer) {
 		}
 		s := c.Summary(Throughput())
 		bounded, ranged = bounded || s.Bounded, ranged || !s.Bounded && s.N > 1
+		saturated = saturated || c.Saturated()
 		row = append(row, string(c.Durability), string(c.Consistency), fmt.Sprint(len(c.Runs)))
 		row = append(row, throughputText(s)...)
 		row = append(row, latencyText(c)...)
@@ -98,6 +99,9 @@ func (g *Groups) writeTable(b *bufio.Writer) {
 		fmt.Fprintln(b, "ops/s is the median of the runs; a…b are the least and the most of them: too few for an interval (6 are needed).")
 	}
 	fmt.Fprintln(b, "Latencies are of all operations of all runs of a row, in the unit at its end. Rows of different durability or consistency promise different things.")
+	if saturated {
+		fmt.Fprintln(b, "A row that did not keep up with what it was offered has no latency: its backlog grew as long as the run lasted.")
+	}
 }
 
 func throughputText(s Summary) []string {
@@ -119,7 +123,7 @@ func latencyText(c *Cell) []string {
 	h := c.Latency("")
 	p50, _ := h.Quantile(0.5)
 	sc := timeScale(float64(p50))
-	if h.Count() == 0 {
+	if h.Count() == 0 || c.Saturated() {
 		return []string{"–", "–", "–", "–", ""}
 	}
 	return []string{quantileText(h, 0.5, sc), quantileText(h, 0.99, sc), quantileText(h, 0.999, sc), sc.show(float64(h.Max())), sc.unit}

@@ -26,8 +26,8 @@ type Winner struct {
 	Ratio Ratio
 	// Won: the interval excludes 1 and has a confidence of at least 90 %.
 	Won bool
-	// Unranked names contenders of the same workload under other labels, which are in no ranking
-	// with these.
+	// Unranked names contenders of the same workload that are in no ranking with these: under other
+	// labels, or saturated where latencies are compared.
 	Unranked []string
 }
 
@@ -72,6 +72,11 @@ func Winners(g *Groups, between ...string) []Winner {
 		tell := tellingApart(append(slices.Clone(others), sets[p]...), between)
 		w := rank(sets[p], between, tell)
 		w.Title = title(g, w.Factors, aside)
+		for _, c := range sets[p] {
+			if w.Metric.isLatency() && c.Saturated() {
+				w.Unranked = append(w.Unranked, nameAmong(c, tell)+" (saturated)")
+			}
+		}
 		for _, c := range others {
 			w.Unranked = append(w.Unranked, fmt.Sprintf("%s (%s, %s)", nameAmong(c, tell), c.Durability, c.Consistency))
 		}

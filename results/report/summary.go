@@ -89,6 +89,10 @@ func summaryFields(l plot.Line, extra []string) []field {
 	fields = append(fields, text(string(c.Durability)+", "+string(c.Consistency)),
 		number(float64(len(c.Runs)), true, grouped), ops)
 	for _, q := range []float64{0.5, 0.99, 0.999, 1} {
+		if c.Saturated() {
+			fields = append(fields, number(0, false, nil))
+			continue
+		}
 		fields = append(fields, quantile(h, q))
 	}
 	flow := newByteFlow(c)
@@ -158,10 +162,11 @@ func grouped(v float64) string {
 // summaryNote says how to read the table.
 func summaryNote(panels []plot.Panel) string {
 	clock := "service time, closed loop"
-	open, closed := false, false
+	open, closed, saturated := false, false, false
 	for _, p := range panels {
 		for _, l := range p.Lines {
 			for _, r := range l.Cell.Runs {
+				saturated = saturated || r.Saturated()
 				for _, o := range r.Ops {
 					open = open || o.Response != nil
 					closed = closed || o.Response == nil
@@ -175,5 +180,9 @@ func summaryNote(panels []plot.Panel) string {
 	case open:
 		clock = "response time, open loop"
 	}
-	return fmt.Sprintf("Latencies are of all operations of all runs together (%s). In brackets: %s, from the median. Click a head to sort.", clock, plot.Interval)
+	note := ""
+	if saturated {
+		note = " Where the target did not keep up with the load there is none: it would tell how long the run lasted."
+	}
+	return fmt.Sprintf("Latencies are of all operations of all runs together (%s).%s In brackets: %s, from the median. Click a head to sort.", clock, note, plot.Interval)
 }
