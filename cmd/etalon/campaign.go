@@ -17,8 +17,16 @@ import (
 	"github.com/etalon-kv/etalon/results"
 )
 
-// workName is the directory below the results where fixtures and data of runs live meanwhile.
-const workName = "work"
+// workDir is where fixtures and data of a campaign live meanwhile. The name tells whose they are: a
+// directory of somebody else, or of another campaign on the same disk, is never taken for leftovers.
+func workDir(data, out string) (string, error) {
+	absolute, err := filepath.Abs(out)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(absolute))
+	return filepath.Join(data, "etalon-work-"+hex.EncodeToString(sum[:6])), nil
+}
 
 // contentSeed decides the content of values. It is the same for every run, so that runs can share
 // fixtures.
@@ -114,8 +122,11 @@ func (c *campaign) execute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	work := filepath.Join(c.dataDir, workName)
-	if err := os.RemoveAll(work); err != nil { // of a campaign that was killed
+	work, err := workDir(c.dataDir, c.out)
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(work); err != nil { // of a campaign into c.out that was killed; c.store has the lock
 		return fmt.Errorf("remove leftovers: %w", err)
 	}
 	if err := os.MkdirAll(work, 0o700); err != nil {
@@ -236,15 +247,21 @@ func usesFixture(cell map[string]string) bool {
 
 // runName is how a run is called in progress lines: what is varied, in a few words.
 func runName(r suite.Run) string {
-	return fmt.Sprintf("%s %s rep %d", r.Factors["engine"], r.Factors["workload"], r.Rep)
+	what := r.Factors["engine"]
+	if what == suite.NotApplicable {
+		what = r.Factors["target"]
+	}
+	return fmt.Sprintf("%s %s rep %d", what, r.Factors["workload"], r.Rep)
 }
 
 // outcome is a run in one line.
 func outcome(r *results.Record) string {
 	phase, _ := r.Measured()
 	line := fmt.Sprintf("%.0f op/s", float64(r.Count())/phase.Duration.Seconds())
-	if p99, ok := r.Latency("").Quantile(0.99); ok {
-		line += fmt.Sprintf(", p99 %v", p99.Round(time.Microsecond))
+	if r.Saturated() {
+		line += ", saturated"
+	} else if p99, ok := r.Latency("").Quantile(0.99); ok {
+		line += fmt.Sprintf(", p99 %v", p99)
 	}
 	if !r.Valid() {
 		line += ", INVALID"
