@@ -19,6 +19,11 @@ func (s *Store) History(from, to int64, visit func(*Change) bool) error {
 		return err
 	}
 	defer s.exit()
+	return s.history(from, to, visit)
+}
+
+// history is History for who is in the store already.
+func (s *Store) history(from, to int64, visit func(*Change) bool) error {
 	to, err := s.resolve(to, s.current.Load())
 	if err != nil {
 		return err

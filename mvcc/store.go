@@ -51,6 +51,8 @@ type Store struct {
 	// index has it. compacted is the oldest that can be read, -1 if there was no compaction.
 	current, compacted atomic.Int64
 	stopped            atomic.Pointer[error]
+	ended              chan struct{} // closed when the store has stopped or is closed
+	endOnce            sync.Once
 	guard              engine.Guard
 	views              views
 
@@ -76,7 +78,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if n := c.Index.Stats().Revisions; n != 0 {
 		return nil, fmt.Errorf("mvcc: Config.Index holds %d revisions, want a new one", n)
 	}
-	s := &Store{b: c.Backend, caps: c.Backend.Caps(), index: c.Index, log: c.Logger}
+	s := &Store{b: c.Backend, caps: c.Backend.Caps(), index: c.Index, log: c.Logger, ended: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -143,6 +145,7 @@ func (s *Store) Close() error {
 	if err := s.checkGuard(s.guard.Close(func() error { return nil })); err != nil {
 		return err
 	}
+	s.end()
 	s.stopCompactor()
 	s.mu.Lock() // whoever began to write before is done
 	defer s.mu.Unlock()
@@ -179,5 +182,9 @@ func (s *Store) exit() { s.guard.Unpin() }
 func (s *Store) stop(what string, cause error) error {
 	err := fmt.Errorf("%w: %s: %w", ErrStopped, what, cause)
 	s.stopped.CompareAndSwap(nil, &err)
+	s.end()
 	return *s.stopped.Load()
 }
+
+// end wakes those who watch.
+func (s *Store) end() { s.endOnce.Do(func() { close(s.ended) }) }
