@@ -20,7 +20,7 @@ import (
 
 // A child is the test binary started again with these set.
 const (
-	envTest = "ETALON_MVCCTEST_CHILD" // the name of the test that called Run
+	envTest = "ETALON_MVCCTEST_CHILD" // the name of the test that called Crash
 	envDir  = "ETALON_MVCCTEST_DIR"
 	envSeed = "ETALON_MVCCTEST_SEED"
 )
@@ -94,7 +94,12 @@ func step(seed, n uint64, s *mvcc.Store) bool {
 	return sync
 }
 
-func testCrash(t *testing.T, h Harness) {
+// Crash starts the test that calls it again, in a process that writes to a store and is killed,
+// and looks at what is left. It must be the only thing in its test.
+func Crash(t *testing.T, h Harness) {
+	if isChild(t, h) {
+		return
+	}
 	x := &house{h: h, dir: t.TempDir()}
 	x.open(t)
 	persistent := x.backend.Caps().Persistent
@@ -151,7 +156,7 @@ func killOne(t *testing.T, r *rand.Rand, dir string, seed uint64) (acked uint64)
 	t.Helper()
 	self, err := os.Executable()
 	must(t, err)
-	name, _, _ := strings.Cut(t.Name(), "/crash")
+	name, _, _ := strings.Cut(t.Name(), "/a_store")
 	parts := strings.Split(name, "/")
 	for i, p := range parts {
 		parts[i] = "^" + regexp.QuoteMeta(p) + "$"

@@ -27,9 +27,6 @@ type Harness struct {
 // Run runs the suite. A brief run leaves out what does not depend on the index: it is for the
 // further indexes over an engine that had the whole.
 func Run(t *testing.T, h Harness, brief bool) {
-	if isChild(t, h) {
-		return
-	}
 	h.Name = t.Name()
 	t.Run("random", func(t *testing.T) { testRandom(t, h) })
 	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, h) })
@@ -41,7 +38,6 @@ func Run(t *testing.T, h Harness, brief bool) {
 	t.Run("damage", func(t *testing.T) { testDamage(t, h) })
 	t.Run("failing", func(t *testing.T) { testFailing(t, h) })
 	t.Run("split", func(t *testing.T) { testSplit(t, h) })
-	t.Run("crash", func(t *testing.T) { testCrash(t, h) })
 }
 
 // house is an open store and what it stands on.
