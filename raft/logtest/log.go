@@ -13,8 +13,9 @@ import (
 // by one goroutine at a time, the reading ones by any.
 //
 // What is written is a sequence: of each Write the snapshot, then each entry, then the hard state; each
-// CreateSnapshot; each Compact. After a crash a prefix of the sequence is there, at least up to the
-// last that was synced. A call that is refused (errors of package raft) writes nothing.
+// CreateSnapshot; each Compact. Entries behind a snapshot that does not agree with them, and those that
+// are replaced, go first, each for itself from the last on. After a crash a prefix of the sequence is there,
+// at least up to the last that was synced. A call that is refused (errors of package raft) writes nothing.
 type Log interface {
 	raft.Storage
 	// Write stores what a Ready asks for. snap, if not nil, replaces the log, except that the

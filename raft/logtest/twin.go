@@ -49,20 +49,29 @@ func (t *Twin) drop(to raft.Index) {
 	t.ents, t.base = slices.Clone(t.ents[to-t.base:]), to
 }
 
+// shorten drops the entries after to, one step each from the last on.
+func (t *Twin) shorten(to raft.Index) {
+	for t.last() > max(to, t.base) {
+		t.ents = slices.Clone(t.ents[:len(t.ents)-1])
+		t.step()
+	}
+}
+
 // Write is Log.Write with arguments that are right.
 func (t *Twin) Write(snap *raft.Snapshot, entries []raft.Entry, hard raft.HardState, sync bool) {
 	if snap != nil {
-		t.snap = *snap
 		if snap.Index >= t.base && snap.Index <= t.last() && t.term(snap.Index) == snap.Term {
+			t.snap = *snap
 			t.drop(snap.Index)
 		} else {
+			t.shorten(snap.Index)
+			t.snap = *snap
 			t.base, t.baseTerm, t.ents = snap.Index, snap.Term, nil
 		}
 		t.step()
 	}
 	if len(entries) > 0 && entries[0].Index <= t.last() {
-		t.ents = slices.Clone(t.ents[:entries[0].Index-t.base-1])
-		t.step()
+		t.shorten(entries[0].Index - 1)
 	}
 	for _, e := range entries {
 		t.ents = append(t.ents, e)
