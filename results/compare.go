@@ -209,8 +209,8 @@ func (c *Comparison) addRows(o CompareOptions, by []string, b, n *Cell) {
 func follows(option, factor string) bool {
 	component, name, _ := strings.Cut(option, ".")
 	switch component {
-	case "engine", "policy":
-		return factor == component
+	case "engine", "asked":
+		return factor == "engine"
 	case "runner":
 		return factor == "rate" && name == "schedule" || factor == "clients" && name == "workers"
 	}

@@ -125,3 +125,20 @@ func optionNames(options any) ([]string, error) {
 	}
 	return slices.Sorted(maps.Keys(fields)), nil
 }
+
+// askedOptions is the component of a record's options that holds what was asked of the engine; the
+// component "engine" holds what came of it, defaults included.
+const askedOptions = "asked"
+
+// askedText writes options as the flag --option takes their values.
+func askedText(options map[string]any) map[string]string {
+	texts := make(map[string]string, len(options))
+	for name, v := range options {
+		if s, ok := v.(string); ok {
+			texts[name] = s
+		} else if text, err := json.Marshal(v); err == nil { // not Sprint, which writes 1e+07
+			texts[name] = string(text)
+		}
+	}
+	return texts
+}

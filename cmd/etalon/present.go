@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,7 +72,8 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	return os.Rename(temp.Name(), path)
 }
 
-// repeatCommand is the command line that measures a record's cell again.
+// repeatCommand is the command line that measures a record's cell again: its factors, the engine
+// options that were asked for, its lengths, and its suite's seed.
 func repeatCommand(r *results.Record) string {
 	parts := []string{"etalon bench"}
 	for _, f := range factorTable() {
@@ -79,10 +81,14 @@ func repeatCommand(r *results.Record) string {
 			parts = append(parts, fmt.Sprintf("--%s=%s", f.Name, shellWord(v)))
 		}
 	}
+	asked := r.Options[askedOptions]
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		parts = append(parts, "--option="+shellWord(r.Factors["engine"]+"."+name+"="+asked[name]))
+	}
 	runner := r.Options["runner"]
-	for _, name := range []string{"duration", "warmup"} {
-		if v := runner[name]; v != "" {
-			parts = append(parts, fmt.Sprintf("--%s=%s", name, shellWord(v)))
+	for _, f := range []struct{ flag, option string }{{"duration", "measure"}, {"warmup", "warmup"}} {
+		if v := runner[f.option]; v != "" {
+			parts = append(parts, fmt.Sprintf("--%s=%s", f.flag, shellWord(v)))
 		}
 	}
 	return strings.Join(append(parts, fmt.Sprintf("--seed=%d", r.SuiteSeed)), " ")

@@ -88,6 +88,13 @@ func findSuite(name string) (suite.Suite, error) {
 }
 
 func benchCommand(tty terminal) *cobra.Command {
+	return benchWith(func(cmd *cobra.Command, s suite.Suite, place where) error {
+		return runSuite(cmd.Context(), tty, s, place)
+	})
+}
+
+// benchWith is the command with what it does with its suite left open, for tests.
+func benchWith(do func(*cobra.Command, suite.Suite, where) error) *cobra.Command {
 	var (
 		place   where
 		s       = suite.Suite{Name: "bench", Reps: 1, Seed: 1}
@@ -107,7 +114,7 @@ func benchCommand(tty terminal) *cobra.Command {
 			if s.Options, err = parseOptions(options); err != nil {
 				return usageError{err}
 			}
-			return runSuite(cmd.Context(), tty, s, place)
+			return do(cmd, s, place)
 		},
 	}
 	for _, f := range factorTable() {

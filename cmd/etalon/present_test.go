@@ -1,0 +1,66 @@
+package main
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etalon-kv/etalon/bench/suite"
+	"github.com/etalon-kv/etalon/results"
+)
+
+func TestTheCommandThatRepeatsACellGivesTheSameCell(t *testing.T) {
+	s := suite.Suite{
+		Name: "own", Seed: 7, Reps: 1, Warmup: 250 * time.Millisecond, Duration: 1200 * time.Millisecond,
+		Factors: map[string][]string{
+			"engine": {"bolt"}, "durability": {"interval"}, "policy": {"500ops/20ms"}, "workload": {"ycsb-e"},
+			"rate": {"steps:500x2s,4000x2s"}, "records": {"1000"}, "value": {"uniform:10-90"}, "keys": {"uniform"},
+		},
+	}
+	asked, err := parseOptions([]string{"bolt.pageBytes=16384", "bolt.growBytes=33554432", "bolt.freelist=array", "bolt.noFreelistSync=true"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Options = asked
+	runs, _, err := planRuns(s, "")
+	if err != nil || len(runs) != 1 {
+		t.Fatal(len(runs), err)
+	}
+	line := repeatCommand(&results.Record{
+		Factors: runs[0].Factors, SuiteSeed: s.Seed,
+		Options: map[string]map[string]string{
+			"runner":     {"measure": s.Duration.String(), "warmup": s.Warmup.String()},
+			askedOptions: askedText(asked["bolt"]),
+		},
+	})
+	words := strings.Fields(line) // nothing in it needs quotes
+	again, err := suiteOfBench(words[1:])
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	runsAgain, _, err := planRuns(again, "")
+	if err != nil || len(runsAgain) != 1 {
+		t.Fatal(len(runsAgain), err)
+	}
+	if runsAgain[0].Cell != runs[0].Cell || again.Duration != s.Duration || again.Warmup != s.Warmup ||
+		runsAgain[0].Seed != runs[0].Seed || !reflect.DeepEqual(again.Options, s.Options) {
+		t.Errorf("%s\ngives %s %v %v seed %d %v\nwant  %s %v %v seed %d %v", line,
+			runsAgain[0].Cell, again.Warmup, again.Duration, runsAgain[0].Seed, again.Options,
+			runs[0].Cell, s.Warmup, s.Duration, runs[0].Seed, s.Options)
+	}
+}
+
+// suiteOfBench is the suite that the words after etalon stand for.
+func suiteOfBench(words []string) (s suite.Suite, err error) {
+	root := &cobra.Command{Use: "etalon", SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(benchWith(func(_ *cobra.Command, got suite.Suite, _ where) error {
+		s = got
+		return nil
+	}))
+	root.SetArgs(words)
+	err = root.Execute()
+	return s, err
+}
