@@ -62,6 +62,7 @@ func etalon(ctx context.Context, args []string, tty terminal) int {
 		runCommand(tty), benchCommand(tty), reportCommand(tty), plotCommand(tty), compareCommand(tty),
 		exportCommand(tty), listCommand(tty), selftestCommand(tty), versionCommand(tty), measureCommand(tty),
 	)
+	addCompletions(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
