@@ -226,7 +226,7 @@ func (k *watchChunk) add(c *Change, owned bool) bool {
 func (k *watchChunk) matched(in *watchList) {
 	for _, w := range in.list {
 		c := k.change
-		if w.isLagging != k.lagging || c.Rev.Main < w.next || c.Tombstone && w.c.NoDelete || !c.Tombstone && w.c.NoPut {
+		if w.isLagging != k.lagging || c.Rev.Main < w.next || c.Tombstone && w.noDelete || !c.Tombstone && w.noPut {
 			continue
 		}
 		if !k.owned {
@@ -234,7 +234,7 @@ func (k *watchChunk) matched(in *watchList) {
 			c = k.change
 		}
 		e := Event{Change: *c}
-		if w.c.PrevKV {
+		if w.prevKV {
 			e.Prev = k.before()
 		}
 		if w.events == nil {

@@ -40,12 +40,14 @@ type Stream struct {
 
 // watch is one watch of a stream.
 type watch struct {
-	id        int64
-	x         extent
-	c         WatchConfig // without Key and End
-	settled   int64       // the revision that the store must have for the watch to make progress
-	next      int64       // nothing below it is delivered
-	joined    int64       // what is above it comes through the queue
+	id      int64
+	x       extent
+	settled int64 // the revision that the store must have for the watch to make progress
+	next    int64 // nothing below it is delivered
+	joined  int64 // what is above it comes through the queue
+
+	prevKV, noPut, noDelete bool // as in WatchConfig
+
 	isLagging bool
 	gone      bool // canceled: what is in ready is not delivered
 
@@ -120,8 +122,10 @@ func (st *Stream) Watch(c WatchConfig) (int64, error) {
 	}
 	// Read after joining: not below joined, and a commit that was visible before is not told.
 	rev := st.h.s.Rev()
-	c.Key, c.End = nil, nil
-	w := &watch{id: c.ID, x: x, c: c, joined: joined, next: c.StartRev, settled: c.StartRev}
+	w := &watch{
+		id: c.ID, x: x, joined: joined, next: c.StartRev, settled: c.StartRev,
+		prevKV: c.PrevKV, noPut: c.NoPut, noDelete: c.NoDelete,
+	}
 	if c.StartRev == 0 {
 		w.next, w.settled = rev+1, rev
 	}
