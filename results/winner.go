@@ -35,11 +35,12 @@ type Winner struct {
 const leastConfidence = 0.8999999 // 3 runs each give 0.9 up to rounding
 
 // Winners finds who is best at what: one Winner for each choice of all factors but the contenders
-// ("engine" and the other parts that can be swapped, if none are named) and for each label. The
-// metric is throughput for closed loops; for open loops, where it is given, the p99 latency.
+// (if none are named: "engine" and the other parts that can be swapped, "target" only if it alone
+// varies) and for each label. The metric is throughput for closed loops; for open loops, where it is
+// given, the p99 latency.
 func Winners(g *Groups, between ...string) []Winner {
 	if len(between) == 0 {
-		between = contenders()
+		between = rivals(g)
 	}
 	// The durability factor is what was asked for; the label is what the target gives. A contender
 	// that cannot give it is mentioned beside those that can.
@@ -83,6 +84,29 @@ func Winners(g *Groups, between ...string) []Winner {
 		out = append(out, w)
 	}
 	return out
+}
+
+// rivals are the parts that can be swapped. A target is the rival of another only if nothing else is
+// varied: a layer costs what it costs, and whoever compares engines asks for the best under each.
+func rivals(g *Groups) []string {
+	between := contenders()
+	if slices.ContainsFunc(between, func(f string) bool { return f != "target" && variesWithin(g, f) }) {
+		between = slices.DeleteFunc(between, func(f string) bool { return f == "target" })
+	}
+	return between
+}
+
+// variesWithin reports whether cells of one target differ in f.
+func variesWithin(g *Groups, f string) bool {
+	first := map[string]string{}
+	for _, c := range g.Cells {
+		t := c.Factors["target"]
+		if v, ok := first[t]; ok && v != c.Factors[f] {
+			return true
+		}
+		first[t] = c.Factors[f]
+	}
+	return false
 }
 
 // tellingApart are the factors that the cells differ in; what all share need not be said of each.

@@ -106,3 +106,23 @@ func TestTheIntervalHoldsTheTrueRatioAsOftenAsItSays(t *testing.T) {
 		t.Error("a ratio with 0")
 	}
 }
+
+func TestALayerIsNotTheRivalOfTheEngineBelowIt(t *testing.T) {
+	under := func(target string, recs []*results.Record) []*results.Record {
+		for _, r := range recs {
+			r.Factors["target"] = target
+			r.ID = results.RunID(r.Factors, r.Rep, "")
+		}
+		return recs
+	}
+	pebble := append(under("engine", rated("pebble", 900, 900, 900)), under("mvcc", rated("pebble", 200, 200, 200))...)
+	badger := append(under("engine", rated("badger", 300, 300, 300)), under("mvcc", rated("badger", 400, 400, 400))...)
+	ws := results.Winners(results.Group(append(pebble, badger...)))
+	if len(ws) != 2 || ws[0].Names[0] != "pebble" || ws[1].Names[0] != "badger" {
+		t.Errorf("want pebble on the bare engine and badger under mvcc, got %v", ws)
+	}
+	ws = results.Winners(results.Group(pebble))
+	if len(ws) != 1 || ws[0].Names[0] != "engine" {
+		t.Errorf("where only the target varies its values are compared; got %v", ws)
+	}
+}

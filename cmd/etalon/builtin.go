@@ -23,12 +23,25 @@ func builtinSuites() map[string]suite.Suite {
 	return map[string]suite.Suite{
 		"quick": {
 			Name: "quick",
-			Doc:  "every engine under three YCSB workloads, 3 repetitions, about a minute",
-			Seed: 1, Reps: 3, Warmup: 250 * time.Millisecond, Duration: 1200 * time.Millisecond,
+			Doc:  "every engine, bare and under the mvcc layer, three YCSB workloads, 3 repetitions, about a minute",
+			Seed: 1, Reps: 3, Warmup: 100 * time.Millisecond, Duration: 500 * time.Millisecond,
 			Factors: map[string][]string{
+				"target":   {"engine", "mvcc"},
 				"engine":   {"mem", "bolt", "pebble", "badger"},
 				"workload": {"ycsb-a", "ycsb-c", "ycsb-e"},
-				"records":  {"50000"},
+				"records":  {"20000"},
+			},
+		},
+		"mvcc": {
+			Name: "mvcc",
+			Doc:  "every engine with every index under the mvcc layer, four workloads, 5 repetitions, about an hour",
+			Seed: 1, Reps: 5, Warmup: 2 * time.Second, Duration: 10 * time.Second,
+			Factors: map[string][]string{
+				"target":   {"mvcc"},
+				"engine":   {"mem", "bolt", "pebble", "badger"},
+				"index":    {"gbtree", "tbtree", "packed"},
+				"workload": {"ycsb-a", "ycsb-c", "ycsb-e", "ycsb-f"},
+				"records":  {"100000"},
 			},
 		},
 		"engines": {

@@ -231,7 +231,7 @@ func (c *campaign) fixture(ctx context.Context, j job, work string) (fixture, er
 // fixtureKey names what a fixture holds and how it is stored: runs with equal keys share it.
 func fixtureKey(j job) (string, error) {
 	f := j.Run.Factors
-	text, err := json.Marshal([]any{f["engine"], f["records"], f["key"], f["value"], f["compress"], j.Options[f["engine"]]})
+	text, err := json.Marshal([]any{f["target"], f["engine"], f["records"], f["key"], f["value"], f["compress"], j.Options[f["engine"]]})
 	if err != nil {
 		return "", err
 	}
@@ -242,14 +242,16 @@ func fixtureKey(j job) (string, error) {
 // usesFixture tells whether a cell starts from a loaded directory; what is in memory only is loaded
 // by the run itself.
 func usesFixture(cell map[string]string) bool {
-	return cell["target"] == "engine" && cell["engine"] != "mem" && cell["records"] != "0"
+	return cell["target"] != "null" && cell["engine"] != "mem" && cell["records"] != "0"
 }
 
 // runName is how a run is called in progress lines: what is varied, in a few words.
 func runName(r suite.Run) string {
-	what := r.Factors["engine"]
-	if what == suite.NotApplicable {
-		what = r.Factors["target"]
+	what := r.Factors["target"]
+	for _, part := range []string{r.Factors["engine"], r.Factors["index"]} {
+		if part != suite.NotApplicable {
+			what += " " + part
+		}
 	}
 	return fmt.Sprintf("%s %s rep %d", what, r.Factors["workload"], r.Rep)
 }

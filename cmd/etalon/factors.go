@@ -18,6 +18,7 @@ import (
 var targetDocs = map[string]string{
 	"null":   "does nothing: the ceiling of the load generator on this machine",
 	"engine": "a bare storage engine: one operation is one snapshot read or one committed batch",
+	"mvcc":   "a multi-version store on an engine: one operation is one read at a revision or one transaction",
 }
 
 // durabilityDocs are the durabilities that can be asked of a target.
@@ -37,13 +38,14 @@ const (
 
 // factorTable is every factor a suite may vary, in the order of lists and names.
 func factorTable() []suite.Factor {
-	isEngine := func(c map[string]string) bool { return c["target"] != "null" }
+	hasEngine := func(c map[string]string) bool { return c["target"] != "null" }
 	return []suite.Factor{
 		{Name: "target", Default: "engine", Doc: "what load is applied to", Check: oneOf("target", slices.Sorted(maps.Keys(targetDocs)))},
-		{Name: "engine", Default: "bolt", Doc: "storage engine", Check: oneOf("engine", engineNames), Applies: isEngine},
-		{Name: "durability", Default: "group", Doc: "what an acknowledged write has survived", Check: oneOf("durability", slices.Sorted(maps.Keys(durabilityDocs))), Applies: isEngine},
+		{Name: "engine", Default: "bolt", Doc: "storage engine", Check: oneOf("engine", engineNames), Applies: hasEngine},
+		{Name: "index", Default: "packed", Doc: "key index of the mvcc target", Check: oneOf("index", indexNames), Applies: func(c map[string]string) bool { return c["target"] == "mvcc" }},
+		{Name: "durability", Default: "group", Doc: "what an acknowledged write has survived", Check: oneOf("durability", slices.Sorted(maps.Keys(durabilityDocs))), Applies: hasEngine},
 		{Name: "policy", Default: defaultPolicy, Doc: "when interval durability commits: operations, bytes or time, whichever comes first", Check: func(v string) error { _, err := parsePolicy(v); return err },
-			Applies: func(c map[string]string) bool { return isEngine(c) && c["durability"] == "interval" }},
+			Applies: func(c map[string]string) bool { return hasEngine(c) && c["durability"] == "interval" }},
 		{Name: "workload", Default: "ycsb-a", Doc: "mix of operations", Check: oneOf("workload", bench.Workloads())},
 		{Name: "clients", Default: "16", Doc: "workers that send operations", Check: wholeNumber("clients", 1, maxClients)},
 		{Name: "rate", Default: "max", Doc: "operations a second offered (open loop): 5000, poisson:5000, steps:1000x10s,2000x10s; max = closed loop", Check: func(v string) error { _, err := bench.ParseSchedule(v, 0); return err }},

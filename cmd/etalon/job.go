@@ -61,14 +61,14 @@ func (j job) do(ctx context.Context) jobResult {
 	return r
 }
 
-// open opens the engine of the cell in dir, Buffered if its durability is interval.
-func (j job) open(dir string) (engine.Backend, error) {
+// open opens the engine of the cell in dir, Buffered if the durability is interval.
+func (j job) open(dir string, d results.Durability) (engine.Backend, error) {
 	f := j.Run.Factors
 	b, err := openEngine(f["engine"], dir, j.Options[f["engine"]], nil)
 	if err != nil {
 		return nil, err
 	}
-	if f["durability"] != string(results.DurabilityInterval) {
+	if d != results.DurabilityInterval {
 		return b, nil
 	}
 	policy, err := parsePolicy(f["policy"])
@@ -85,21 +85,16 @@ func (j job) open(dir string) (engine.Backend, error) {
 // build loads the fixture with the engine's fastest durable writes, lets its background work end,
 // and returns the hash of its content.
 func (j job) build(ctx context.Context) (hash string, err error) {
-	j.Run.Factors["durability"] = string(results.DurabilityNone)
-	b, err := j.open(j.Fixture)
+	s, err := j.openStack(ctx, j.Fixture, results.DurabilityNone)
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	target, err := targets.NewEngine(b, results.DurabilityNone, "")
-	if err != nil {
-		return "", err
-	}
+	defer func() { err = errors.Join(err, s.Close()) }()
 	source, err := j.source("get") // which changes nothing: what is loaded stays as it is
 	if err != nil {
 		return "", err
 	}
-	runner := bench.Runner{Source: source, Target: target, Ops: 1}
+	runner := bench.Runner{Source: source, Target: s.target, Ops: 1}
 	rec, err := runner.Run(ctx)
 	if err != nil {
 		return "", err
@@ -107,10 +102,10 @@ func (j job) build(ctx context.Context) (hash string, err error) {
 	if !rec.Valid() {
 		return "", fmt.Errorf("the fixture cannot be trusted: %+v", rec.Verdicts)
 	}
-	if err := b.Sync(); err != nil {
+	if err := s.backend.Sync(); err != nil {
 		return "", err
 	}
-	snap, err := b.Snapshot()
+	snap, err := s.backend.Snapshot()
 	if err != nil {
 		return "", err
 	}
@@ -141,44 +136,30 @@ func (j job) measure(ctx context.Context) (rec *results.Record, err error) {
 	if runner.Ceiling, err = j.ceiling(ctx, runner); err != nil {
 		return nil, err
 	}
-	var backend engine.Backend
-	defer func() {
-		if backend != nil {
-			err = errors.Join(err, backend.Close())
-		}
-	}()
-	runner.Fixture = func(ctx context.Context) (bench.Target, bool, error) {
-		target, opened, err := j.prepare(ctx)
-		backend = opened
-		return target, j.Fixture != "", err
+	var opened stack
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	runner.Fixture = func(ctx context.Context) (_ bench.Target, loaded bool, err error) {
+		opened, err = j.prepare(ctx)
+		return opened.target, j.Fixture != "", err
 	}
 	if rec, err = runner.Run(ctx); err != nil {
 		return nil, err
+	}
+	if asked := askedText(j.Options[f["engine"]]); len(asked) > 0 {
+		rec.Options[askedOptions] = asked
 	}
 	rec.Options["fixture"] = map[string]string{"cloned": strconv.FormatBool(j.Fixture != ""), "hash": j.FixtureHash}
 	return rec, nil
 }
 
-// prepare opens the engine in the run's own directory.
-func (j job) prepare(ctx context.Context) (bench.Target, engine.Backend, error) {
+// prepare opens what the cell names in the run's own directory.
+func (j job) prepare(ctx context.Context) (stack, error) {
 	if j.Fixture != "" {
 		if _, err := targets.Clone(ctx, j.Dir, j.Fixture); err != nil {
-			return nil, nil, err
+			return stack{}, err
 		}
 	}
-	b, err := j.open(j.Dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	dir := ""
-	if b.Caps().Persistent {
-		dir = j.Dir
-	}
-	target, err := targets.NewEngine(b, results.Durability(j.Run.Factors["durability"]), dir)
-	if err != nil {
-		return nil, nil, errors.Join(err, b.Close())
-	}
-	return target, b, nil
+	return j.openStack(ctx, j.Dir, results.Durability(j.Run.Factors["durability"]))
 }
 
 // ceiling measures what the generator does with this workload when the target does nothing.

@@ -22,9 +22,12 @@ func lists() []struct {
 	name    string
 	entries []entry
 } {
-	engines := make([]entry, len(engineNames))
-	for i, name := range engineNames {
-		engines[i] = entry{name, engineDocs[name]}
+	var engines, indexes []entry
+	for _, name := range engineNames {
+		engines = append(engines, entry{name, engineDocs[name]})
+	}
+	for _, name := range indexNames {
+		indexes = append(indexes, entry{name, indexDocs[name]})
 	}
 	var workloads, factors, suites []entry
 	for _, name := range bench.Workloads() {
@@ -43,6 +46,7 @@ func lists() []struct {
 		{"suites", suites},
 		{"targets", sortedEntries(targetDocs)},
 		{"engines", engines},
+		{"indexes", indexes},
 		{"workloads", workloads},
 		{"durabilities", sortedEntries(durabilityDocs)},
 		{"factors", factors},
@@ -64,7 +68,7 @@ func listCommand(tty terminal) *cobra.Command {
 	}
 	return &cobra.Command{
 		Use:       "list [" + strings.Join(names, "|") + "]",
-		Short:     "List suites, targets, engines, workloads, durabilities and factors",
+		Short:     "List suites, targets, engines, indexes, workloads, durabilities and factors",
 		ValidArgs: names,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
