@@ -145,13 +145,21 @@ func (s *Store) fetch(key []byte, e index.Entry, at int64) (KeyValue, error) {
 		return KeyValue{}, err
 	}
 	defer s.views.release(v)
-	var room [revKeyBytes]byte
-	value, err := v.snap.Get(nil, spaceRecords, appendRevKey(room[:0], e.ModRev))
+	// One piece of memory for the revision key and, behind it, the record: as long as the last.
+	last := s.lastRecord.Load()
+	buf := appendRevKey(make([]byte, 0, revKeyBytes+last), e.ModRev)
+	buf, err = v.snap.Get(buf, spaceRecords, buf[:revKeyBytes:revKeyBytes])
 	if err != nil {
 		return KeyValue{}, s.missing(key, e.ModRev, at, err)
 	}
-	return check(key, e, value)
+	if n := int64(len(buf) - revKeyBytes); n != last && n <= maxGuess {
+		s.lastRecord.Store(n)
+	}
+	return check(key, e, buf[revKeyBytes:])
 }
+
+// maxGuess is the longest record that the next one is taken to be as long as.
+const maxGuess = 16 << 10
 
 // missing tells why the record of key at rev, which the index knows, could not be read.
 func (s *Store) missing(key []byte, rev index.Revision, at int64, err error) error {
