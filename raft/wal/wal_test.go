@@ -46,9 +46,9 @@ func asLog(l *Log, err error) (logtest.Log, error) {
 }
 
 func TestSuiteOnADiskThatForgets(t *testing.T) {
-	for name, o := range map[string]Options{"small segments": small, "no cache": {SegmentBytes: 8 << 10, CacheBytes: -1}, "defaults": {SegmentBytes: 1 << 20}} {
+	for name, o := range map[string]Options{"small segments": small, "no cache": {SegmentBytes: 8 << 10, CacheBytes: -1}, "one segment": {SegmentBytes: 64 << 10}} {
 		t.Run(name, func(t *testing.T) {
-			logtest.Run(t, logtest.Harness{InUse: ErrInUse, Closed: ErrClosed, Rounds: 150,
+			logtest.Run(t, logtest.Harness{InUse: ErrInUse, Closed: ErrClosed, Rounds: 100,
 				New: func(testing.TB) logtest.Store { return suiteOn(newDisk(), o) }})
 		})
 	}
@@ -73,7 +73,7 @@ func TestSuiteOnRealFiles(t *testing.T) {
 func TestCrashAtEveryOperation(t *testing.T) {
 	r := logtest.Rand(t)
 	states := 0
-	for range 4 {
+	for range 3 {
 		seed := r.Uint64()
 		for at := 1; ; at++ {
 			done := false
