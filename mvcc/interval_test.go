@@ -20,21 +20,24 @@ func TestAMatcherFindsWhatALoopOverAllExtentsFinds(t *testing.T) {
 				m.remove(x)
 				delete(twin, x)
 			case twin[x] != 0:
-				if v := m.find(x); v == nil || *v != twin[x] || m.at(x) != v {
+				if v, ok := m.find(x); !ok || v != twin[x] {
 					t.Fatalf("%v: found %v, want %d", x, v, twin[x])
 				}
+				twin[x] = n + 1
+				m.set(x, n+1)
 			default:
-				if m.find(x) != nil {
+				if _, ok := m.find(x); ok {
 					t.Fatalf("%v is found and was removed", x)
 				}
-				*m.at(x), twin[x] = n+1, n+1
+				twin[x] = n + 1
+				m.set(x, n+1)
 			}
 			if n%7 == 0 {
 				m.remove(randomMissing(r, twin))
 			}
 			key := testKey(r.IntN(42))
 			var got, want []int
-			m.visit([]byte(key), func(v *int) { got = append(got, *v) })
+			m.visit([]byte(key), func(v int) { got = append(got, v) })
 			for x, v := range twin {
 				if x.lo == key && x.kind == oneKey || x.kind != oneKey && x.lo <= key && (x.kind == endless || key < x.hi) {
 					want = append(want, v)
@@ -54,13 +57,13 @@ func TestATreeOfRangesStaysShallow(t *testing.T) {
 	var m matcher[int]
 	const n = 1 << 14
 	for i := range n {
-		m.at(extent{lo: fmt.Sprintf("%08d", i), hi: fmt.Sprintf("%08d", i+1), kind: bounded})
+		m.set(extent{lo: fmt.Sprintf("%08d", i), hi: fmt.Sprintf("%08d", i+1), kind: bounded}, i)
 	}
 	if d := depth(m.ranges.root); d > 60 { // 14 at best, 40 expected
 		t.Fatalf("%d ranges in ascending order make a tree of depth %d", n, d)
 	}
 	found := 0
-	m.visit([]byte("00000077x"), func(*int) { found++ })
+	m.visit([]byte("00000077x"), func(int) { found++ })
 	if found != 1 {
 		t.Fatalf("found %d ranges, want 1", found)
 	}

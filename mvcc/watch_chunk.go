@@ -177,7 +177,7 @@ func (st *Stream) scan(from, to int64, lagging bool) (done int64, err error) {
 // watchChunk collects the events of a row of revisions for the watches of a stream.
 type watchChunk struct {
 	st      *Stream
-	match   func(*watchList)
+	match   func(*watch)
 	lagging bool  // which watches are told
 	last    int64 // the revision of the last change
 	records int
@@ -222,9 +222,9 @@ func (k *watchChunk) add(c *Change, owned bool) bool {
 	return true
 }
 
-// matched tells the watches on one extent.
-func (k *watchChunk) matched(in *watchList) {
-	for _, w := range in.list {
+// matched tells w and its siblings.
+func (k *watchChunk) matched(w *watch) {
+	for ; w != nil; w = w.sibling {
 		c := k.change
 		if w.isLagging != k.lagging || c.Rev.Main < w.next || c.Tombstone && w.noDelete || !c.Tombstone && w.noPut {
 			continue

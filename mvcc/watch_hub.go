@@ -23,7 +23,7 @@ type Hub struct {
 	c     HubConfig
 	done  chan struct{} // closed by Close
 	rev   atomic.Int64  // the newest revision whose changes are in the queues, all of them
-	offer func(*interest)
+	offer func(interest)
 
 	// mu is held by the writer for one commit. Order of locks: Stream.mu, Hub.mu, watchQueue.mu.
 	mu        sync.Mutex
@@ -36,8 +36,24 @@ type Hub struct {
 	touched   []*Stream // those to be woken after this commit
 }
 
-// interest is the streams that watch one extent.
-type interest struct{ streams []subscriber }
+// interest is the streams that watch one extent; most often it is one.
+type interest struct {
+	one  subscriber
+	more []subscriber
+}
+
+// find returns the entry of st, nil if there is none.
+func (in *interest) find(st *Stream) *subscriber {
+	if in.one.st == st {
+		return &in.one
+	}
+	for i := range in.more {
+		if in.more[i].st == st {
+			return &in.more[i]
+		}
+	}
+	return nil
+}
 
 // subscriber is a stream and the number of its watches on the extent.
 type subscriber struct {
@@ -95,25 +111,30 @@ func (h *Hub) committed(changes []Change) {
 	h.touched = h.touched[:0]
 }
 
-// offerAll gives the change to the streams of one extent, unless another extent has.
-func (h *Hub) offerAll(in *interest) {
-	for i := range in.streams {
-		st := in.streams[i].st
-		if st.seq == h.seq {
-			continue
-		}
-		st.seq = h.seq
-		if st.queue.behind.Load() {
-			continue
-		}
-		if h.shared == nil {
-			h.shared = cloneChange(h.change)
-		}
-		st.queue.push(h.shared)
-		if st.round != h.round {
-			st.round = h.round
-			h.touched = append(h.touched, st)
-		}
+// offerAll gives the change to the streams of one extent.
+func (h *Hub) offerAll(in interest) {
+	h.offerTo(in.one.st)
+	for i := range in.more {
+		h.offerTo(in.more[i].st)
+	}
+}
+
+// offerTo gives the change to st, unless another extent of it has.
+func (h *Hub) offerTo(st *Stream) {
+	if st.seq == h.seq {
+		return
+	}
+	st.seq = h.seq
+	if st.queue.behind.Load() {
+		return
+	}
+	if h.shared == nil {
+		h.shared = cloneChange(h.change)
+	}
+	st.queue.push(h.shared)
+	if st.round != h.round {
+		st.round = h.round
+		h.touched = append(h.touched, st)
 	}
 }
 
@@ -124,14 +145,15 @@ func (h *Hub) subscribe(st *Stream, x extent) (joined int64, err error) {
 	if h.closed {
 		return 0, ErrWatchEnded
 	}
-	in := h.interests.at(x)
-	for i := range in.streams {
-		if in.streams[i].st == st {
-			in.streams[i].n++
-			return h.rev.Load(), nil
-		}
+	in, ok := h.interests.find(x)
+	if sub := in.find(st); sub != nil {
+		sub.n++
+	} else if !ok {
+		in.one = subscriber{st, 1}
+	} else {
+		in.more = append(in.more, subscriber{st, 1})
 	}
-	in.streams = append(in.streams, subscriber{st, 1})
+	h.interests.set(x, in)
 	return h.rev.Load(), nil
 }
 
@@ -139,27 +161,22 @@ func (h *Hub) subscribe(st *Stream, x extent) (joined int64, err error) {
 func (h *Hub) unsubscribe(st *Stream, x extent) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	in := h.interests.find(x)
-	if in == nil { // the hub was closed
+	in, ok := h.interests.find(x)
+	if !ok { // the hub was closed
 		return
 	}
-	for i := range in.streams {
-		sub := &in.streams[i]
-		if sub.st != st {
-			continue
-		}
-		if sub.n--; sub.n > 0 {
+	sub := in.find(st)
+	if sub.n--; sub.n == 0 {
+		last := len(in.more) - 1
+		if last < 0 {
+			h.interests.remove(x)
 			return
 		}
-		last := len(in.streams) - 1
-		in.streams[i] = in.streams[last]
-		in.streams[last] = subscriber{}
-		in.streams = in.streams[:last]
-		break
+		*sub = in.more[last]
+		in.more[last] = subscriber{}
+		in.more = in.more[:last]
 	}
-	if len(in.streams) == 0 {
-		h.interests.remove(x)
-	}
+	h.interests.set(x, in)
 }
 
 // resume lets new changes into the queue again if at, what the stream has read, is not behind

@@ -23,7 +23,7 @@ type Stream struct {
 	closed  bool
 	fault   error // the store's answer that ended the stream
 	watches map[int64]*watch
-	extents matcher[watchList]
+	extents matcher[*watch] // the first one of each
 	nextID  int64
 	latest  int64 // no watch starts later than this
 
@@ -51,10 +51,9 @@ type watch struct {
 	isLagging bool
 	gone      bool // canceled: what is in ready is not delivered
 
-	events []Event // of the chunk at hand
+	events  []Event // of the chunk at hand
+	sibling *watch  // the next one on the same extent
 }
-
-type watchList struct{ list []*watch }
 
 // readyResponse is a response on its way; w is nil if it goes out even when the watch is gone.
 type readyResponse struct {
@@ -131,8 +130,8 @@ func (st *Stream) Watch(c WatchConfig) (int64, error) {
 	}
 	st.latest = max(st.latest, w.settled)
 	st.watches[w.id] = w
-	in := st.extents.at(x)
-	in.list = append(in.list, w)
+	w.sibling, _ = st.extents.find(x)
+	st.extents.set(x, w)
 	if w.next <= joined {
 		w.isLagging = true
 		st.lagging = append(st.lagging, w)
@@ -165,9 +164,15 @@ func (st *Stream) drop(w *watch) {
 	w.gone = true
 	st.h.unsubscribe(st, w.x)
 	delete(st.watches, w.id)
-	in := st.extents.find(w.x)
-	in.list = slices.DeleteFunc(in.list, func(o *watch) bool { return o == w })
-	if len(in.list) == 0 {
+	switch o, _ := st.extents.find(w.x); {
+	case o != w:
+		for o.sibling != w {
+			o = o.sibling
+		}
+		o.sibling = w.sibling
+	case w.sibling != nil:
+		st.extents.set(w.x, w.sibling)
+	default:
 		st.extents.remove(w.x)
 	}
 	if w.isLagging {
@@ -233,7 +238,7 @@ func (st *Stream) Close() error {
 	for _, w := range st.watches {
 		st.h.unsubscribe(st, w.x)
 	}
-	st.watches, st.extents, st.lagging = nil, matcher[watchList]{}, nil
+	st.watches, st.extents, st.lagging = nil, matcher[*watch]{}, nil
 	st.taken, st.control, st.ready, st.asked = nil, nil, nil, nil
 	st.queue = watchQueue{} // nobody offers any more
 	return nil
