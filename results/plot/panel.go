@@ -114,6 +114,9 @@ func newPanel(title string, cells []*results.Cell) Panel {
 		if len(consistencies) > 1 {
 			differ = append(differ, string(c.Consistency))
 		}
+		if c.Saturated() { // its latencies tell how long the run lasted
+			differ = append(differ, "saturated")
+		}
 		if len(differ) > 0 {
 			words[0] += " (" + strings.Join(differ, ", ") + ")"
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/etalon-kv/etalon/results"
@@ -102,6 +103,20 @@ func TestAnUnknownEngineHasALookOfItsOwnThatStays(t *testing.T) {
 	for _, known := range []string{"mem", "bolt", "pebble", "badger", "etcd", "zookeeper"} {
 		if look.Color == LookOf(known).Color {
 			t.Errorf("lmdb looks like %s", known)
+		}
+	}
+}
+
+func TestALineOfASaturatedRunSaysSo(t *testing.T) {
+	recs := resultstest.Records(resultstest.Options{Engines: []string{"bolt", "pebble"}, Workloads: []string{"put"}, Rate: 1000})
+	for _, r := range recs {
+		if r.Factors["engine"] == "bolt" {
+			r.Ops["put"].Dropped = r.Count()
+		}
+	}
+	for _, l := range Panels(results.Group(recs).Cells)[0].Lines {
+		if got, want := strings.Contains(l.Label, "saturated"), l.Cell.Factors["engine"] == "bolt"; got != want {
+			t.Errorf("label %q: saturated is %v, want %v", l.Label, got, want)
 		}
 	}
 }
