@@ -352,3 +352,24 @@ func TestAnEntryThatRotsUnderAnOpenLogIsAnError(t *testing.T) {
 		f.now[bit/8] ^= 1 << (bit % 8)
 	}
 }
+
+// A segment of a copy of the log that went another way fits in every number; only the chain tells.
+func TestASegmentOfAnotherHistoryIsRefused(t *testing.T) {
+	var disks [2]*disk
+	for way := range disks {
+		disks[way] = newDisk()
+		l := openOn(t, disks[way], small)
+		for i := raft.Index(1); len(l.segments) < 3; i++ {
+			data := make([]byte, 400)
+			data[0] = byte(way)
+			must(t, l.Write(nil, []raft.Entry{{Term: 1, Index: i, Data: data}}, raft.HardState{Term: 1}, true))
+		}
+		must(t, l.Close())
+	}
+	d := disks[0]
+	d.names[segmentName(1)] = disks[1].names[segmentName(1)]
+	var damage *CorruptError
+	if _, err := Open(d, small); !errors.As(err, &damage) || damage.File != segmentName(2) {
+		t.Fatalf("another history's first segment: %v", err)
+	}
+}
