@@ -91,6 +91,7 @@ func testDamage(t *testing.T, h Harness) {
 			}
 		}
 	})
+	t.Run("a record of another history breaks the chain", func(t *testing.T) { testForeign(t, h) })
 	t.Run("a record that is missing or stands elsewhere is an error at open", func(t *testing.T) {
 		x, good := damaged(t, h)
 		r := newRand(t)
@@ -118,6 +119,22 @@ func testDamage(t *testing.T, h Harness) {
 		}
 		x.reopen(t) // whole again
 	})
+}
+
+// testForeign puts a record of another history, sound in itself, among those of a store.
+func testForeign(t *testing.T, h Harness) {
+	x, y := h.build(t), h.build(t)
+	for i := range 4 {
+		put(t, x.store, "a", fmt.Sprint(i))
+		put(t, y.store, "a", fmt.Sprint(i%2))
+	}
+	p := pairs(t, y.backend)[2] // at 4.0, the first that differs
+	edit(t, x.backend, func(w engine.Batch) { w.Set(1, p.key, p.value) })
+	_, err := x.openStore(x.backend)
+	var c *mvcc.CorruptError
+	if !errors.As(err, &c) || c.Rev.Main != 5 {
+		t.Errorf("open = %v, want a CorruptError at 5.0, where the chain breaks", err)
+	}
 }
 
 func value(all []pair, key []byte) []byte {
