@@ -21,7 +21,8 @@ const (
 // Spec describes a workload. Only Workload must be set: zero values take the defaults that Validate
 // fills in.
 type Spec struct {
-	// Workload is one of Workloads: ycsb-a … ycsb-f, put, overwrite, get, scan, delete.
+	// Workload is one of Workloads: ycsb-a … ycsb-f, put, overwrite, get, scan, delete,
+	// compare-and-put (where the target cannot compare, its put is unconditional).
 	Workload string
 	// Records are loaded before the run. 0 = DefaultRecords, except for put: none.
 	Records uint64
@@ -78,6 +79,8 @@ func presets() map[string]preset {
 		"get":       {mix: [numKinds]float64{Get: 100}, distribution: "uniform", summary: "reads of loaded keys, uniform"},
 		"scan":      {mix: [numKinds]float64{Scan: 100}, distribution: "uniform", summary: "scans from a uniform start"},
 		"delete":    {mix: [numKinds]float64{Delete: 50, Insert: 50}, distribution: "uniform", summary: "50 % deletes of the oldest key, 50 % inserts: the size stays"},
+
+		"compare-and-put": {mix: [numKinds]float64{ReadModifyWrite: 100}, distribution: "zipfian", summary: "reads, and puts if unchanged since, zipfian (mvcc)"},
 	}
 }
 

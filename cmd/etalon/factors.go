@@ -162,6 +162,9 @@ func checkCell(cell map[string]string) error {
 	if spec.Batch > 1 && !writesPairs(spec.Workload) {
 		return fmt.Errorf("batch=%d with workload=%s, which writes nothing: batch wants a workload with writes", spec.Batch, spec.Workload)
 	}
+	if cell["workload"] == "compare-and-put" && cell["target"] == "engine" {
+		return fmt.Errorf("workload=compare-and-put with target=engine, which cannot compare: accepted with mvcc; ycsb-f reads and puts without")
+	}
 	return nil
 }
 

@@ -83,3 +83,10 @@ func TestAnUnknownIndexIsAnsweredWithTheNearest(t *testing.T) {
 		t.Errorf("status %d, %q; want 2 and %s", status, errs, want)
 	}
 }
+
+func TestCompareAndPutWantsATargetThatCompares(t *testing.T) {
+	status, _, errs := command(t, "bench", "--workload", "compare-and-put")
+	if want := "cannot compare: accepted with mvcc"; status != exitUsage || !strings.Contains(errs, want) {
+		t.Errorf("status %d, %q; want 2 and %s", status, errs, want)
+	}
+}

@@ -4,7 +4,8 @@
 # write goes through etcd's batching: 10,000 operations or 100 ms, fsync on.
 #
 # Prints a table, then lines "ratio ENGINE/INDEX/PART R", etcd's time or bytes divided by ours:
-# above 1 is better. mem keeps nothing, so it has no fsync and no restore.
+# above 1 is better. mem keeps nothing on disk, so it has no fsync and no restore, and its heap is that
+# of the values too.
 #
 #   KEYS=100000 scripts/peers/mvcc.sh       a quick look; default 1000000
 #   ENGINES="bolt pebble" INDEXES=packed    a part of the table
