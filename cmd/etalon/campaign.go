@@ -263,10 +263,19 @@ func outcome(r *results.Record) string {
 	if r.Saturated() {
 		line += ", saturated"
 	} else if p99, ok := r.Latency("").Quantile(0.99); ok {
-		line += fmt.Sprintf(", p99 %v", p99)
+		line += fmt.Sprintf(", p99 %v", threeDigits(p99))
 	}
 	if !r.Valid() {
 		line += ", INVALID"
 	}
 	return line
+}
+
+// threeDigits is d as exactly as a histogram knows it.
+func threeDigits(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit)
 }

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestEveryCampaignOnADiskHasADirectoryOfItsOwn(t *testing.T) {
 	a, errA := workDir("/data", "runs/quick-1")
@@ -14,5 +17,13 @@ func TestEveryCampaignOnADiskHasADirectoryOfItsOwn(t *testing.T) {
 	}
 	if a == b {
 		t.Errorf("two campaigns in %s: one would remove the other's data", a)
+	}
+}
+
+func TestLatenciesArePrintedAsExactlyAsTheyAreKnown(t *testing.T) {
+	for d, want := range map[time.Duration]string{0: "0s", 111: "111ns", 1234: "1.23µs", 40370175: "40.4ms", 999999: "1ms", 1889534000: "1.89s"} {
+		if got := threeDigits(d).String(); got != want {
+			t.Errorf("%d ns: %s, want %s", int64(d), got, want)
+		}
 	}
 }

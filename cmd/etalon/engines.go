@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
+	"time"
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/engines/badger"
@@ -107,7 +110,14 @@ func decodeOptions(component string, options map[string]any, into any) error {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
+	err = decoder.Decode(into)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong) && wrong.Type == reflect.TypeFor[time.Duration]():
+		return fmt.Errorf("%s option %s: %s %v, accepted: a whole number of nanoseconds", component, wrong.Field, wrong.Value, options[wrong.Field])
+	case errors.As(err, &wrong):
+		return fmt.Errorf("%s option %s: %s %v, accepted: a value of type %s", component, wrong.Field, wrong.Value, options[wrong.Field], wrong.Type)
+	case err != nil:
 		return fmt.Errorf("options of %s: %w", component, err)
 	}
 	return nil
