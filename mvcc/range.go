@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
@@ -31,7 +30,13 @@ type ranger struct {
 // span is where a record is in the buffer of all.
 type span struct{ lo, hi int }
 
-var rangers = sync.Pool{New: func() any { return new(ranger) }}
+// ranger takes one from the pool; recycle gives it back.
+func (s *Store) ranger() *ranger {
+	if r, ok := s.rangers.Get().(*ranger); ok {
+		return r
+	}
+	return new(ranger)
+}
 
 func checkRange(lo, hi []byte) error {
 	if hi != nil && bytes.Compare(lo, hi) >= 0 {
@@ -62,8 +67,8 @@ func (s *Store) rangeAt(lo, hi []byte, o RangeOptions, now int64, own *ownWrites
 		res.Count = int64(s.index.Count(lo, hi, at) + grown(mine))
 		return res, s.readable(at)
 	}
-	r := rangers.Get().(*ranger)
-	defer r.recycle()
+	r := s.ranger()
+	defer r.recycle(s)
 	limit := int(min(o.Limit, math.MaxInt32))
 	more := r.collect(s.index, index.Query{Lo: lo, Hi: hi, At: at, Limit: limit, Back: o.Back}, mine)
 	res.Count = int64(len(r.found))
@@ -245,11 +250,11 @@ func (r *ranger) read(s *Store, newest, at int64) ([]byte, error) {
 // maxKept is the largest buffer of keys that is kept for later.
 const maxKept = 1 << 20
 
-func (r *ranger) recycle() {
+func (r *ranger) recycle(s *Store) {
 	if cap(r.keys) > maxKept {
 		return
 	}
 	clear(r.found)
 	r.keys, r.ends, r.found, r.order, r.spans = r.keys[:0], r.ends[:0], r.found[:0], r.order[:0], r.spans[:0]
-	rangers.Put(r)
+	s.rangers.Put(r)
 }

@@ -55,6 +55,7 @@ type Store struct {
 	endOnce            sync.Once
 	guard              engine.Guard
 	views              views
+	rangers            sync.Pool
 	lastRecord         atomic.Int64 // length of one read lately: what the next will need
 
 	// mu is the writer's place; what follows is its holder's. A compaction takes it for a slice.

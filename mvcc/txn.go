@@ -216,8 +216,8 @@ func (t *Txn) DeleteRange(lo, hi []byte) (int64, error) {
 	if err := checkRange(lo, hi); err != nil {
 		return 0, err
 	}
-	r := rangers.Get().(*ranger)
-	defer r.recycle()
+	r := t.s.ranger()
+	defer r.recycle(t.s)
 	r.collect(t.s.index, index.Query{Lo: lo, Hi: hi, At: t.base}, t.own.between(lo, hi))
 	keys := make([]byte, 0, len(r.keys)) // r.keys is used again
 	writes := make([]ownWrite, len(r.found))
