@@ -19,7 +19,7 @@ func selftestCommand(tty terminal) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			verdicts, err := selftest.Run(cmd.Context(), selftest.Options{
 				SkipTimed: skipTimed,
-				Progress: func(done, total int, name string) { fmt.Fprintf(tty.err, "[%d/%d] %s\n", done+1, total, name) },
+				Progress:  func(done, total int, name string) { fmt.Fprintf(tty.err, "[%d/%d] %s\n", done+1, total, name) },
 			})
 			if err != nil {
 				return err
