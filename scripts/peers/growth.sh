@@ -8,7 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")"
 : "${GO:=go}" "${KEYS:=10000000}" "${ENGINE:=bolt}" "${INDEX:=packed}" "${PREFIX:=}" "${DIR:=${TMPDIR:-/tmp}}" "${PEER:=}"
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+data=$(mktemp -d -p "$DIR")
+trap 'rm -rf "$work" "$data"' EXIT
+trap 'exit 130' INT TERM
 "$GO" build -o "$work/" ./etcdmvcc ./etalonmvcc
 program=("$work/etalonmvcc" -engine "$ENGINE" -index "$INDEX")
 name=$ENGINE/$INDEX
@@ -17,7 +19,7 @@ if [ "$PEER" = etcd ]; then program=("$work/etcdmvcc") name=etcd; fi
 : >"$work/raw"
 for ((n = 10000; n <= KEYS; n *= 10)); do
 	echo "$name, $n keys" >&2
-	"${program[@]}" -keys "$n" -prefix "$PREFIX" -dir "$DIR" | sed "s|^|$n |" >>"$work/raw"
+	"${program[@]}" -keys "$n" -prefix "$PREFIX" -dir "$data" | sed "s|^|$n |" >>"$work/raw"
 done
 echo "$name, keys of 40 bytes, values of 256 bytes; microseconds an operation, heap in bytes a key"
 awk '

@@ -18,7 +18,9 @@ cd "$(dirname "$0")"
 : "${GO:=go}" "${KEYS:=1000000}" "${ROUNDS:=1}" "${PREFIX:=}" "${DIR:=${TMPDIR:-/tmp}}"
 : "${ENGINES:=mem bolt pebble badger}" "${INDEXES:=gbtree tbtree packed}"
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+data=$(mktemp -d -p "$DIR")
+trap 'rm -rf "$work" "$data"' EXIT
+trap 'exit 130' INT TERM
 raw=${RAW:-$work/raw}
 "$GO" build -o "$work/" ./etcdmvcc ./etalonmvcc
 
@@ -26,7 +28,7 @@ raw=${RAW:-$work/raw}
 measure() {
 	local name=$1; shift
 	echo "$name, round $round of $ROUNDS" >&2
-	"$@" -keys "$KEYS" -prefix "$PREFIX" -dir "$DIR" -seed "$round" >"$work/out"
+	"$@" -keys "$KEYS" -prefix "$PREFIX" -dir "$data" -seed "$round" >"$work/out"
 	sed "s|^|$name |" "$work/out" >>"$raw"
 }
 
