@@ -36,7 +36,7 @@ func TestTheTraceTellsRunsApart(t *testing.T) {
 		w.Step()
 		return w.Trace()
 	}
-	if run(1, 1) != run(1, 1) || run(1, 1) == run(2, 1) || run(1, 1) == run(1, 2) {
+	if first := run(1, 1); first != run(1, 1) || first == run(2, 1) || first == run(1, 2) {
 		t.Error("equal runs differ or different ones do not")
 	}
 }
