@@ -36,7 +36,8 @@ func TestTheTraceTellsRunsApart(t *testing.T) {
 		w.Step()
 		return w.Trace()
 	}
-	if first := run(1, 1); first != run(1, 1) || first == run(2, 1) || first == run(1, 2) {
+	first, again := run(1, 1), run(1, 1)
+	if first != again || first == run(2, 1) || first == run(1, 2) {
 		t.Error("equal runs differ or different ones do not")
 	}
 }
