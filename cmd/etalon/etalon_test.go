@@ -46,6 +46,8 @@ func TestWrongWordsAreAnsweredWithTheRightOnes(t *testing.T) {
 		{[]string{"bench", "--duration", "-1s"}, "duration -1s"},
 		{[]string{"bench", "--value", "big"}, "factor value"},
 		{[]string{"bench", "--rate", "-5"}, "factor rate"},
+		{[]string{"bench", "--rate", "0"}, "accepted for a closed loop: max"},
+		{[]string{"bench", "--key", "1"}, "a whole number from 8"},
 		{[]string{"bench", "--policy", "soon"}, `policy "soon"`},
 		{[]string{"bench", "--workload", "get", "--batch", "10"}, "which writes nothing"},
 		{[]string{"bench", "--workload", "get", "--records", "0"}, "needs loaded records"},

@@ -48,9 +48,9 @@ func factorTable() []suite.Factor {
 			Applies: func(c map[string]string) bool { return hasEngine(c) && c["durability"] == "interval" }},
 		{Name: "workload", Default: "ycsb-a", Doc: "mix of operations", Check: oneOf("workload", bench.Workloads())},
 		{Name: "clients", Default: "16", Doc: "workers that send operations", Check: wholeNumber("clients", 1, maxClients)},
-		{Name: "rate", Default: "max", Doc: "operations a second offered (open loop): 5000, poisson:5000, steps:1000x10s,2000x10s; max = closed loop", Check: func(v string) error { _, err := bench.ParseSchedule(v, 0); return err }},
+		{Name: "rate", Default: "max", Doc: "operations a second offered (open loop): 5000, poisson:5000, steps:1000x10s,2000x10s; max = closed loop", Check: checkRate},
 		{Name: "records", Default: "100000", Doc: "records loaded before the run", Check: wholeNumber("records", 0, 1<<40)},
-		{Name: "key", Default: strconv.Itoa(bench.DefaultKeyBytes), Doc: "bytes a key", Check: wholeNumber("key", 1, engine.MaxKeyBytes)},
+		{Name: "key", Default: strconv.Itoa(bench.DefaultKeyBytes), Doc: "bytes a key", Check: wholeNumber("key", bench.MinKeyBytes, engine.MaxKeyBytes)},
 		{Name: "value", Default: "256", Doc: "bytes a value: 256, uniform:100-1000, lognormal:…", Check: func(v string) error { _, err := bench.ParseSizes(v); return err }},
 		{Name: "compress", Default: "0.5", Doc: "share of a value's size that a compressor leaves, 1 = incompressible", Check: checkCompress},
 		{Name: "keys", Default: "default", Doc: "which keys are asked for: zipfian, uniform, latest, …; default = the workload's own", Check: func(v string) error { return checkSpec(bench.Spec{Workload: "get", Distribution: notDefault(v)}) }},
@@ -85,6 +85,15 @@ func wholeNumber(name string, least, most int64) func(string) error {
 		}
 		return nil
 	}
+}
+
+// checkRate wants one spelling for one thing: a closed loop is "max" and not also 0.
+func checkRate(v string) error {
+	schedule, err := bench.ParseSchedule(v, 0)
+	if err == nil && schedule == nil && v != "max" {
+		return fmt.Errorf("rate %q, accepted for a closed loop: max", v)
+	}
+	return err
 }
 
 func checkCompress(v string) error {
