@@ -124,6 +124,7 @@ func (g *group) heal() {
 	g.faultsOn = false
 	g.plan.link.Loss, g.plan.link.Duplicate, g.plan.link.Late = 0, 0, 0
 	g.net.SetLink(g.plan.link)
+	g.plan.disk = min(g.plan.disk, 10*time.Millisecond)
 	g.net.Heal()
 	dark := g.rng.IntN(2) == 0
 	for _, m := range g.members {

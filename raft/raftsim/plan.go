@@ -91,6 +91,9 @@ func drawPlan(rng *rand.Rand, off Faults) plan {
 		p.faults &= Faults(rng.Uint32())
 	}
 	p.faults &^= off
+	if slow := time.Duration(20+rng.IntN(400)) * time.Millisecond; p.has(SlowDisks) && rng.IntN(3) == 0 {
+		p.disk = slow // longer than elections take
+	}
 	if p.has(Loss) {
 		p.link.Loss = loss
 	}

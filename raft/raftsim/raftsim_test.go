@@ -1,7 +1,9 @@
 package raftsim
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ func env(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // TestSafetyUnderFaults runs seeds 1 to 200, 50 with -short. ETALON_SEED=s runs only that one,
-// ETALON_SEEDS=n so many from there on, ETALON_OFF leaves out faults (see Replay).
+// ETALON_SEEDS=n so many from there on, ETALON_OFF leaves out faults (see Replay), ETALON_SHRINK=0 looks for no smaller run.
 func TestSafetyUnderFaults(t *testing.T) {
 	n := uint64(200)
 	if testing.Short() {
@@ -39,6 +41,9 @@ func TestSafetyUnderFaults(t *testing.T) {
 	for seed := first; seed < first+n; seed++ {
 		r := Run(seed, o)
 		if r.Failure != "" {
+			if os.Getenv("ETALON_SHRINK") == "0" {
+				t.Fatalf("seed %d: %s", seed, r.Failure)
+			}
 			small := Shrink(seed, o)
 			t.Fatalf("seed %d (trace %016x): %s\n%s\nreplay: %s\nwith fewer faults (%s): %s", seed, r.Trace, r.Failure, r.Plan,
 				Replay(seed, o), Run(seed, small).Faults, Replay(seed, small))
@@ -56,8 +61,8 @@ func TestSafetyUnderFaults(t *testing.T) {
 	took := time.Since(began)
 	t.Logf("%d seeds, %v simulated, %.0f times real time, %.2g events/s: %d entries, %d terms, %d writes, %d reads", n, total.Simulated.Round(time.Second),
 		total.Simulated.Seconds()/took.Seconds(), float64(total.Events)/took.Seconds(), total.Entries, total.Terms, total.Writes, total.Reads)
-	for name, k := range total.Points {
-		t.Logf("%8d %s", k, name)
+	for _, name := range slices.Sorted(maps.Keys(total.Points)) {
+		t.Logf("%8d %s", total.Points[name], name)
 	}
 	if n < 200 {
 		return
