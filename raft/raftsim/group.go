@@ -108,7 +108,7 @@ func (g *group) clients() {
 		g.requests++
 		id := g.requests
 		var err error
-		m.waiting[id] = request{since: g.oracle.seen}
+		m.waiting[id] = request{since: g.oracle.seen, committed: raft.Index(len(g.oracle.committed))}
 		if g.rng.IntN(4) == 0 {
 			err = m.node.ReadIndex(id)
 		} else {

@@ -48,8 +48,12 @@ type pendingWrite struct {
 	after []raft.Message
 }
 
-// request is what a client waits for: since is the highest revision anybody had seen when it asked.
-type request struct{ since uint64 }
+// request is what a client waits for: since is the highest revision anybody had seen when it asked,
+// and committed the highest index that any member knew to be committed.
+type request struct {
+	since     uint64
+	committed raft.Index
+}
 
 func (m *member) running() bool { return m.node != nil && m.host.Up() && !m.host.Paused() }
 

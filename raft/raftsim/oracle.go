@@ -246,7 +246,12 @@ func (o *oracle) wrote(m *member, at raft.Index, r request) {
 	o.writes++
 }
 
+// readIndexed: the index for a read covers everything committed when it was asked for (thesis §6.4),
+// which is more than clients could notice.
 func (o *oracle) readIndexed(m *member, r raft.ReadState) {
+	if q, ok := m.waiting[r.ID]; ok && r.Index < q.committed {
+		o.g.fail("stale read on %d: index %d, when it was asked for %d was committed", m.id, r.Index, q.committed)
+	}
 	o.g.w.Note("read", uint64(m.id), r.ID, uint64(r.Index))
 }
 
