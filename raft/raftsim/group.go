@@ -79,9 +79,23 @@ func (g *group) found(m *member, conf raft.ConfState) {
 	m.kept.install(s)
 }
 
-// some returns a random member that runs, nil if the first choice does not.
+// pick returns a random member, in every other case one that believes it leads if there is any.
+func (g *group) pick() *member {
+	from := g.rng.IntN(len(g.members))
+	if g.rng.IntN(2) == 0 {
+		for i := range g.members {
+			m := g.members[(from+i)%len(g.members)]
+			if m.node != nil && m.before.Soft.Role == raft.Leader {
+				return m
+			}
+		}
+	}
+	return g.members[from]
+}
+
+// some returns a member that runs, nil if the first choice does not.
 func (g *group) some() *member {
-	m := g.members[g.rng.IntN(len(g.members))]
+	m := g.pick()
 	if !m.running() {
 		return nil
 	}

@@ -14,7 +14,7 @@ func (g *group) nemesis() {
 		return
 	}
 	g.w.After(g.around(g.plan.nemesis), g.nemesis)
-	m := g.members[g.rng.IntN(len(g.members))]
+	m := g.pick()
 	fault := Faults(1) << g.rng.IntN(len(faultNames))
 	if !g.plan.has(fault) {
 		return
@@ -68,10 +68,12 @@ func (g *group) cut(fault Faults, m *member) {
 	} else {
 		addrs := slices.Clone(g.addrs)
 		g.rng.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
-		switch g.rng.IntN(3) {
+		switch g.rng.IntN(4) {
 		case 0:
-			g.net.Split(addrs, 1+g.rng.IntN(len(addrs)))
+			g.net.CutUnless(addrs, func(i, j int) bool { return addrs[i] != uint64(m.id) && addrs[j] != uint64(m.id) })
 		case 1:
+			g.net.Split(addrs, 1+g.rng.IntN(len(addrs)))
+		case 2:
 			g.net.Bridge(addrs)
 		default:
 			g.net.Ring(addrs)

@@ -74,7 +74,7 @@ func drawPlan(rng *rand.Rand, off Faults) plan {
 	if rng.IntN(3) > 0 {
 		p.voters = 3 + 2*rng.IntN(2)
 	}
-	p.cfg = raft.Config{ElectionTicks: 6 + rng.IntN(8), PreVote: coin(), CheckQuorum: coin(), NoForward: rng.IntN(4) == 0,
+	p.cfg = raft.Config{ElectionTicks: 6 + rng.IntN(8), PreVote: coin(), CheckQuorum: rng.IntN(3) > 0, NoForward: rng.IntN(4) == 0,
 		SnapshotTicks: 20 + rng.IntN(20), CacheBytes: uint64(1 + rng.IntN(4000)),
 		MaxMessageBytes: uint64(1 + rng.IntN(600)), MaxInflightMessages: 1 + rng.IntN(8), MaxInflightBytes: uint64(1 + rng.IntN(2000)),
 		MaxCommittedBytes: uint64(1 + rng.IntN(1000)), MaxUncommittedBytes: uint64(500 + rng.IntN(5000)), MaxPendingReads: 1 + rng.IntN(64)}
