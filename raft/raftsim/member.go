@@ -26,6 +26,8 @@ type member struct {
 	// durable is what the log holds for sure; pending are the records behind it.
 	durable shadow
 	pending []record
+	// lastChange is the newest membership change that was put into the log; 0 if that is not known.
+	lastChange raft.Index
 
 	// The process.
 	log      *wal.Log
@@ -78,7 +80,7 @@ func (m *member) start() {
 	if err != nil {
 		g.fail("member %d: %v", m.id, err)
 	}
-	m.durable, m.pending = found, nil
+	m.durable, m.pending, m.lastChange = found, nil, 0
 	m.log, m.state = log, m.kept
 	if s, err := log.Snapshot(); err == nil && s.Index > m.state.applied {
 		m.state.install(s)

@@ -97,14 +97,9 @@ func (g *group) request(fault Faults, m *member) {
 	someone := raft.NodeID(1 + g.rng.IntN(len(g.members)))
 	switch fault {
 	case Membership:
-		cc := raft.ConfChange{Transition: raft.Transition(g.rng.IntN(3))}
-		for range g.rng.IntN(4) {
-			n := raft.NodeID(1 + g.rng.IntN(len(g.members)))
-			if !g.members[n-1].gone {
-				cc.Changes = append(cc.Changes, raft.Change{Type: raft.ChangeType(1 + g.rng.IntN(3)), Node: n})
-			}
+		for range 1 + g.rng.IntN(3) {
+			g.changeMembers(m)
 		}
-		_ = m.node.ProposeConfChange(cc)
 	case Transfers:
 		_ = m.node.TransferLeader(someone)
 	case Unreachable:
@@ -119,6 +114,18 @@ func (g *group) request(fault Faults, m *member) {
 	case Compaction:
 		m.snapshot()
 	}
+}
+
+// changeMembers proposes a random change.
+func (g *group) changeMembers(m *member) {
+	cc := raft.ConfChange{Transition: raft.Transition(g.rng.IntN(3))}
+	for range g.rng.IntN(4) {
+		n := raft.NodeID(1 + g.rng.IntN(len(g.members)))
+		if !g.members[n-1].gone {
+			cc.Changes = append(cc.Changes, raft.Change{Type: raft.ChangeType(1 + g.rng.IntN(3)), Node: n})
+		}
+	}
+	_ = m.node.ProposeConfChange(cc)
 }
 
 // heal ends all faults, now and then after a power cut of everything, and expects the group to get on.

@@ -115,7 +115,22 @@ func (o *oracle) writing(m *member, rd *raft.Ready) {
 			o.entries[k] = c
 		}
 		before, known = e.Term, true
+		o.oneChange(m, e)
 	}
+}
+
+// oneChange: no second membership change goes into a log before the first is committed (thesis §4.1).
+func (o *oracle) oneChange(m *member, e *raft.Entry) {
+	if e.Index <= m.lastChange {
+		m.lastChange = 0 // replaced
+	}
+	if e.Type != raft.EntryConfChange {
+		return
+	}
+	if int(m.lastChange) > len(o.committed) {
+		o.g.fail("member %d writes the membership change %d/%d while that at %d is not committed", m.id, e.Term, e.Index, m.lastChange)
+	}
+	m.lastChange = e.Index
 }
 
 // check looks at a member after an event.
