@@ -119,22 +119,34 @@ func (g *group) clients() {
 		return
 	}
 	for range 1 + g.rng.IntN(3) {
-		g.requests++
-		id := g.requests
-		var err error
-		m.waiting[id] = request{since: g.oracle.seen, committed: raft.Index(len(g.oracle.committed))}
 		if g.rng.IntN(4) == 0 {
-			err = m.node.ReadIndex(id)
+			g.read(m)
 		} else {
-			err = m.node.Propose(append(binary.LittleEndian.AppendUint64(nil, id), make([]byte, g.rng.IntN(80))...))
-		}
-		if err != nil {
-			delete(m.waiting, id)
+			g.write(m)
 		}
 	}
 	m.event()
 	if m.node != nil && m.before.Soft.Role == raft.Leader {
 		g.oracle.windows(m)
+	}
+}
+
+func (g *group) request(m *member) uint64 {
+	g.requests++
+	m.waiting[g.requests] = request{since: g.oracle.seen, committed: raft.Index(len(g.oracle.committed))}
+	return g.requests
+}
+
+func (g *group) read(m *member) {
+	if id := g.request(m); m.node.ReadIndex(id) != nil {
+		delete(m.waiting, id)
+	}
+}
+
+func (g *group) write(m *member) {
+	id := g.request(m)
+	if m.node.Propose(append(binary.LittleEndian.AppendUint64(nil, id), make([]byte, g.rng.IntN(80))...)) != nil {
+		delete(m.waiting, id)
 	}
 }
 

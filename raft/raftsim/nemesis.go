@@ -16,8 +16,16 @@ func (g *group) nemesis() {
 	g.w.After(g.around(g.plan.nemesis), g.nemesis)
 	m := g.pick()
 	fault := Faults(1) << g.rng.IntN(len(faultNames))
+	for range 3 {
+		if !g.plan.has(fault) {
+			fault = Faults(1) << g.rng.IntN(len(faultNames))
+		}
+	}
 	if !g.plan.has(fault) {
 		return
+	}
+	if fault&(OneWayCuts|Partitions|Transfers|Pauses) != 0 {
+		g.stick(m)
 	}
 	g.w.Note("nemesis", uint64(fault), uint64(m.id))
 	switch fault {
@@ -42,9 +50,22 @@ func (g *group) nemesis() {
 		m.host.Jump(time.Duration(g.rng.Int64N(int64(2*time.Hour))) - time.Hour)
 	default:
 		if m = g.some(); m != nil {
-			g.request(fault, m)
+			g.ask(fault, m)
 			m.event()
 		}
+	}
+}
+
+// stick lets a client read at m for a while, whoever leads meanwhile.
+func (g *group) stick(m *member) {
+	for i := range 40 {
+		g.w.After(time.Duration(i)*10*time.Millisecond, func() {
+			if m.running() {
+				m.catchUp()
+				g.read(m)
+				m.event()
+			}
+		})
 	}
 }
 
@@ -92,8 +113,8 @@ func (g *group) loseDisk(m *member) {
 	g.w.Sometimes("disk lost")
 }
 
-// request asks a member for something unusual.
-func (g *group) request(fault Faults, m *member) {
+// ask asks a member for something unusual.
+func (g *group) ask(fault Faults, m *member) {
 	someone := raft.NodeID(1 + g.rng.IntN(len(g.members)))
 	switch fault {
 	case Membership:
