@@ -21,12 +21,12 @@ func env(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// TestSafetyUnderFaults runs seeds 1 to 200, 50 with -short. ETALON_SEED=s runs only that one,
+// TestSafetyUnderFaults runs seeds 1 to 120, 30 with -short. ETALON_SEED=s runs only that one,
 // ETALON_SEEDS=n so many from there on, ETALON_OFF leaves out faults (see Replay), ETALON_SHRINK=0 looks for no smaller run.
 func TestSafetyUnderFaults(t *testing.T) {
-	n := uint64(200)
+	n := uint64(120)
 	if testing.Short() {
-		n = 50
+		n = 30
 	}
 	first := env(t, "ETALON_SEED", 0)
 	if first > 0 {
@@ -64,7 +64,7 @@ func TestSafetyUnderFaults(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(total.Points)) {
 		t.Logf("%8d %s", total.Points[name], name)
 	}
-	if n < 200 {
+	if n < 120 {
 		return
 	}
 	met := []string{"crash of a leader", "crash of a candidate", "crash in the middle of a write", "snapshot installed", "snapshot refused",
