@@ -114,6 +114,9 @@ func (g *group) clients() {
 		return
 	}
 	g.w.After(g.around(g.plan.think), g.clients)
+	if n := g.w.Pending(); n > 100_000 {
+		g.fail("%d events are pending: members send without bound", n)
+	}
 	m := g.some()
 	if m == nil {
 		return
