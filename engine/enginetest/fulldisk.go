@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// fullBytes is the size of the disk that is filled: engines preallocate logs of 70 MB. fullBatches
-// of fullValue bytes and more are tried, every fullSync-th synced.
+// fullBytes is the size of the disk that is filled: engines preallocate logs of 70 MB, and hold
+// several at a time. fullBatches of fullValue bytes and more are tried, every fullSync-th synced.
 const (
-	fullBytes   = 256 << 20
+	fullBytes   = 512 << 20
 	fullValue   = 512 << 10
-	fullBatches = 2000
-	fullSync    = 16
+	fullBatches = 4000
+	fullSync    = 4
 )
 
 // childFull continues the history with large batches until the disk is full. What fails must say
@@ -57,7 +57,7 @@ func testFullDisk(t *testing.T, h Harness) {
 	h.persistent(t)
 	t.Run("a full disk is a clean error, and synced batches are there after a reopen", func(t *testing.T) {
 		if testing.Short() {
-			t.Skip("fills a disk of 256 MiB")
+			t.Skip("fills a disk of 512 MiB")
 		}
 		disk := smallDisk(t)
 		dir := filepath.Join(disk, "d")
