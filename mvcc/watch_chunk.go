@@ -54,9 +54,7 @@ func (st *Stream) follow() (busy bool, err error) {
 			st.pos = max(st.pos, lost-1)
 			return true, st.recover()
 		default:
-			if !st.queue.behind.Load() {
-				st.pos = max(st.pos, rev)
-			}
+			st.pos = max(st.pos, rev)
 			return false, nil
 		}
 	}
@@ -79,7 +77,7 @@ func (st *Stream) recover() error {
 	s := st.h.s
 	if c := s.Compacted(); st.pos+1 < c {
 		for _, w := range st.watches {
-			if !w.isLagging && max(w.next, st.pos+1) < c {
+			if !w.isLagging && w.next < c {
 				st.cancel(w, c)
 			}
 		}

@@ -94,8 +94,8 @@ type watchTwin struct {
 type twinStream struct {
 	st      *Stream
 	watches map[int64]*twinWatch
-	ended   map[int64]int // canceled by Cancel, the response is still to come
-	asked   int64         // revision at a progress request for all that must be answered, 0: none
+	ended   map[int64]int   // canceled by Cancel, the response is still to come
+	asked   map[int64]int64 // by id: the revision at the first progress request not answered yet
 }
 
 func TestWatchesAreToldWhatAFilterOverTheHistoryFinds(t *testing.T) {
@@ -128,13 +128,39 @@ func TestWatchesAreToldWhatAFilterOverTheHistoryFinds(t *testing.T) {
 	}
 }
 
+// during makes the reader of a stream come at the worst moments of a commit: when the store shows
+// it and the hub was not told, and when the hub has queued a part of it.
+func (w *watchTwin) during() {
+	if _, err := w.s.observe(func([]Change) {
+		for n := w.r.IntN(8); n > 0; n-- {
+			w.step(w.streams[w.r.IntN(len(w.streams))])
+		}
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	// The hub's part comes after that.
+	w.s.observers[0], w.s.observers[1] = w.s.observers[1], w.s.observers[0]
+	offer := w.h.offer
+	w.h.offer = func(in interest) {
+		offer(in)
+		for _, ts := range w.streams {
+			// Only the queue is read; for more the stream would ask the hub, which is locked.
+			q := &ts.st.queue
+			if ts.st.lagging == nil && (!q.behind.Load() || len(ts.st.taken) > 0 || len(q.list) > q.head && q.list[q.head].Rev.Main > w.h.rev.Load()) {
+				w.step(ts)
+			}
+		}
+	}
+}
+
 func (w *watchTwin) run(steps int) {
+	w.during()
 	for range 1 + w.r.IntN(3) {
 		st, err := w.h.Stream()
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		w.streams = append(w.streams, &twinStream{st: st, watches: map[int64]*twinWatch{}, ended: map[int64]int{}})
+		w.streams = append(w.streams, &twinStream{st: st, watches: map[int64]*twinWatch{}, ended: map[int64]int{}, asked: map[int64]int64{}})
 	}
 	for range steps {
 		ts := w.streams[w.r.IntN(len(w.streams))]
@@ -284,7 +310,6 @@ func (w *watchTwin) watch(ts *twinStream, start int64, old *twinWatch) {
 		w.t.Fatalf("id %d was given twice", n.id)
 	}
 	ts.watches[n.id] = n
-	ts.asked = 0 // not settled, perhaps
 }
 
 // cancel ends a random watch; with restart another one takes its place at once.
@@ -325,6 +350,17 @@ func (w *watchTwin) ask(ts *twinStream) {
 		w.mustBeCompacted(ts, id)
 	} else if err != nil {
 		w.t.Fatal(err)
+	}
+	ts.asked[id] = 0
+	for _, a := range ts.st.asked {
+		if a.id == id {
+			ts.asked[id] = a.rev
+		}
+	}
+	for _, r := range ts.st.ready {
+		if r.ID == id && r.Kind == ProgressResponse {
+			ts.asked[id] = 0 // the answer to an earlier one comes first
+		}
 	}
 }
 
@@ -414,6 +450,9 @@ func (w *watchTwin) step(ts *twinStream) stepState {
 
 func (w *watchTwin) checkProgress(ts *twinStream, r Response) {
 	w.seen["progress"]++
+	if r.Revision < ts.asked[r.ID] {
+		w.t.Fatalf("progress %d answers a request made at %d", r.Revision, ts.asked[r.ID])
+	}
 	for id, tw := range ts.watches {
 		if r.ID != AllWatches && r.ID != id {
 			continue
