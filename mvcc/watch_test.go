@@ -172,6 +172,40 @@ func TestACompactedStartIsCanceledWithTheCompactedRevision(t *testing.T) {
 	}
 }
 
+func TestAKeyDeletedAndCreatedInOneRevisionWasNothingBefore(t *testing.T) {
+	s, h := openWatched(t, HubConfig{})
+	put(t, s, "a")
+	now, err := h.Watch(WatchConfig{Key: []byte("a"), PrevKV: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer now.Close()
+	txn, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := txn.Delete([]byte("a")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := txn.Put([]byte("a"), []byte("new"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := txn.Commit(false); err != nil {
+		t.Fatal(err)
+	}
+	past, err := h.Watch(WatchConfig{Key: []byte("a"), PrevKV: true, StartRev: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer past.Close()
+	for _, w := range []*Watcher{now, past} {
+		r := next(t, w)
+		if len(r.Events) != 2 || r.Events[0].Prev == nil || r.Events[0].Prev.ModRevision != 2 || r.Events[1].Prev != nil {
+			t.Fatalf("%+v", r)
+		}
+	}
+}
+
 func TestProgress(t *testing.T) {
 	newStream := func(t *testing.T) (*Store, *Stream) {
 		s, h := openWatched(t, HubConfig{QueueEvents: 2, ChunkRevisions: 1})

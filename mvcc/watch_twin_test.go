@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/engine/enginetest"
 	"github.com/etalon-kv/etalon/engines/mem"
 	"github.com/etalon-kv/etalon/mvcc/index/packed"
 )
@@ -38,7 +40,11 @@ func openWatched(tb testing.TB, c HubConfig) (*Store, *Hub) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s, err := Open(context.Background(), Config{Backend: b, Index: packed.New()})
+	var kept engine.Backend = b
+	if _, test := tb.(*testing.T); test {
+		kept = enginetest.Poison(b) // takes memory back as early as the contract allows
+	}
+	s, err := Open(context.Background(), Config{Backend: kept, Index: packed.New()})
 	if err != nil {
 		tb.Fatal(err)
 	}
