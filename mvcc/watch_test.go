@@ -389,7 +389,7 @@ func TestNextEndsWithItsContextAndLosesNothing(t *testing.T) {
 	}
 }
 
-// TestWatchesBesideAWriter runs a writer, a compactor and many readers at once; each reader checks
+// TestWatchesBesideAWriter runs a writer and many readers at once; each reader checks
 // that its events are gapless, in order and whole.
 func TestWatchesBesideAWriter(t *testing.T) {
 	seed := watchSeed(t)
