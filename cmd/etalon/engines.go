@@ -28,7 +28,7 @@ var engineDocs = map[string]string{
 	"mem":    "copy-on-write B-tree in memory: reference model and upper bound, keeps nothing",
 	"bolt":   "go.etcd.io/bbolt: B+tree of pages in one mapped file, one writer",
 	"pebble": "github.com/cockroachdb/pebble/v2: log-structured merge tree",
-	"badger": "github.com/dgraph-io/badger/v4: log-structured merge tree, values apart if large",
+	"badger": "github.com/dgraph-io/badger/v4: log-structured merge tree; all values kept in it, below 1 MiB each",
 }
 
 // openEngine opens one engine in dir with the options of a suite. This switch is the only place
