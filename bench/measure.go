@@ -39,6 +39,7 @@ func (m *measurement) measure(ctx context.Context) (counts, error) {
 			}
 		}
 	}
+	m.takeStages() // those of load and warm-up
 	m.before, m.beforeG = readUsage(), m.gauges()
 	m.cutUsage, m.diskPeak = m.before, m.beforeG.DiskBytes
 	m.maxRSS = m.before.rssBytes
@@ -46,6 +47,7 @@ func (m *measurement) measure(ctx context.Context) (counts, error) {
 		return counts{}, err
 	}
 	m.duration = m.clock.now() - m.pace.start
+	m.record.Stages = m.takeStages()
 	m.sampleRest()
 	m.after = m.cutUsage
 	if m.Schedule != nil && m.Measure > 0 {

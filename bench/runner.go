@@ -295,6 +295,13 @@ func (r *run) gauges() Gauges {
 	return unknownGauges()
 }
 
+func (r *run) takeStages() []results.Stage {
+	if s, ok := r.target.(Staged); ok {
+		return s.TakeStages()
+	}
+	return nil
+}
+
 // describe enters the labels and all effective options.
 func (r *run) describe() {
 	if l, ok := r.target.(Labeled); ok {

@@ -59,7 +59,8 @@ func WriteBenchfmt(w io.Writer, recs []*Record) error {
 	return nil
 }
 
-// metricsOf are all metrics, and those of each kind of operation where any run has several.
+// metricsOf are all metrics, those of each kind of operation where any run has several, and those of
+// the stages that any run has.
 func metricsOf(recs []*Record) []Metric {
 	ms := Metrics()
 	kinds := map[string]bool{}
@@ -73,6 +74,11 @@ func metricsOf(recs []*Record) []Metric {
 	for _, k := range slices.Sorted(maps.Keys(kinds)) {
 		for _, q := range []float64{0.5, 0.99, 0.999} {
 			ms = append(ms, LatencyQuantile(k, q))
+		}
+	}
+	for _, s := range stageNames(recs) {
+		for _, q := range []float64{0.5, 0.99} {
+			ms = append(ms, StageQuantile(s, q))
 		}
 	}
 	return ms

@@ -15,7 +15,23 @@ import (
 // Values are microseconds. What the format has no place for stands in comments at the end: the cell,
 // its labels, and how many operations were longer than HistogramMax.
 func WriteHgrm(w io.Writer, c *Cell, kind string) error {
-	h := c.Latency(kind)
+	what := "service time"
+	if c.OpenLoop() {
+		what = "response time"
+	}
+	name := Inert(kind)
+	if kind == "" {
+		name = "all kinds"
+	}
+	return c.writeHgrm(w, c.Latency(kind), name+", "+what)
+}
+
+// WriteStageHgrm is WriteHgrm for one of the cell's Stages.
+func WriteStageHgrm(w io.Writer, c *Cell, s Stage) error {
+	return c.writeHgrm(w, s.Times, "stage "+Inert(s.Name)+" ("+Inert(s.Doc)+")")
+}
+
+func (c *Cell) writeHgrm(w io.Writer, h *Histogram, what string) error {
 	b := bufio.NewWriter(w)
 	micro := func(ns float64) float64 { return ns / 1e3 }
 	fmt.Fprintf(b, "%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)")
@@ -29,15 +45,8 @@ func WriteHgrm(w io.Writer, c *Cell, kind string) error {
 	fmt.Fprintf(b, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", micro(float64(h.Mean())), micro(h.stdDev()))
 	fmt.Fprintf(b, "#[Max     = %12.3f, Total count    = %12d]\n", micro(float64(h.Max())), h.Count())
 	fmt.Fprintf(b, "#[Buckets = %12d, SubBuckets     = %12d]\n", blockCount-1, 2*blockLen)
-	if kind == "" {
-		kind = "all kinds"
-	}
-	what := "service time"
-	if c.OpenLoop() {
-		what = "response time"
-	}
-	fmt.Fprintf(b, "# %s, %s in microseconds, %d runs merged\n# %s\n# durability %s, consistency %s\n",
-		Inert(kind), what, len(c.Runs), CellText(c.Factors), c.Durability, c.Consistency)
+	fmt.Fprintf(b, "# %s in microseconds, %d runs merged\n# %s\n# durability %s, consistency %s\n",
+		what, len(c.Runs), CellText(c.Factors), c.Durability, c.Consistency)
 	if h.Overflow() > 0 {
 		fmt.Fprintf(b, "# %d operations took longer than %v: percentiles among them are shown as the longest\n", h.Overflow(), HistogramMax)
 	}

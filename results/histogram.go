@@ -86,6 +86,26 @@ func (h *Histogram) addBlock(n int) *[blockLen]int64 {
 	return h.blocks[n]
 }
 
+// RecordN counts d n times: the n entries of a batch that took d. n < 1 counts nothing.
+func (h *Histogram) RecordN(d time.Duration, n int64) {
+	if n < 1 {
+		return
+	}
+	h.Record(d)
+	if n--; n == 0 {
+		return
+	}
+	ns := max(int64(d), 0)
+	h.count += n
+	h.sumNS += n * ns
+	if ns > int64(HistogramMax) {
+		h.overflow += n
+		return
+	}
+	i := counterIndex(max(ns, int64(HistogramMin)))
+	h.blocks[i>>blockBits][i&(blockLen-1)] += n
+}
+
 // Merge adds everything from has counted, as if each of its durations had been recorded here. A
 // nil from adds nothing. from is not changed.
 func (h *Histogram) Merge(from *Histogram) {

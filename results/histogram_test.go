@@ -57,6 +57,23 @@ func TestMergedHistogramsEqualOneOfAllSamples(t *testing.T) {
 }
 
 // The dumb twin is the sorted list of samples.
+func TestRecordNIsRecordNTimes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ds := rapid.SliceOfN(durations(), 0, 30).Draw(t, "samples")
+		one, many := NewHistogram(), NewHistogram()
+		for i, d := range ds {
+			n := rapid.IntRange(-1, 70).Draw(t, "n")
+			many.RecordN(d, int64(n))
+			for range n {
+				one.Record(d)
+			}
+			if !many.Equal(one) {
+				t.Fatalf("differs after %d times %v, the %d-th", n, d, i)
+			}
+		}
+	})
+}
+
 func TestQuantilesAreThoseOfTheSortedSamples(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ds := rapid.SliceOfN(durations(), 1, 300).Draw(t, "samples")

@@ -39,7 +39,7 @@ func Throughput() Metric {
 // LatencyQuantile is the q-th quantile of what the headline counts (see OpStats.Latency), over the
 // operations of one kind, or of all kinds if kind is "". A saturated run has none.
 func LatencyQuantile(kind string, q float64) Metric {
-	name := "p" + strings.TrimSuffix(fmt.Sprintf("%.4g", q*100), ".")
+	name := quantileName(q)
 	m := Metric{Unit: name + "-ns", Title: name + " latency", Better: LowerBetter}
 	if kind != "" {
 		m.Unit, m.Title = kind+"-"+m.Unit, kind+" "+m.Title
@@ -49,6 +49,11 @@ func LatencyQuantile(kind string, q float64) Metric {
 		return float64(d), ok && !r.Saturated()
 	}
 	return m
+}
+
+// quantileName is p50, p99, p99.9, …
+func quantileName(q float64) string {
+	return "p" + strings.TrimSuffix(fmt.Sprintf("%.4g", q*100), ".")
 }
 
 // isLatency tells latencies from costs, such as cpu-ns/op.
@@ -94,7 +99,7 @@ func HeadlineMetrics() []Metric {
 }
 
 // MetricsByUnit finds metrics of Metrics by their units; also "KIND-p99-ns" for the latency of one
-// kind of operation is accepted, with any quantile.
+// kind of operation and "stage-NAME-p99-ns" for a stage are accepted, with any quantile.
 func MetricsByUnit(units ...string) ([]Metric, error) {
 	all := Metrics()
 	var out []Metric
@@ -110,7 +115,7 @@ func MetricsByUnit(units ...string) ([]Metric, error) {
 			for _, m := range all {
 				known = append(known, m.Unit)
 			}
-			return nil, fmt.Errorf("results: unknown metric %q, accepted are %s, and latencies as p99.9-ns or put-p99-ns", clip(u, 80), strings.Join(known, ", "))
+			return nil, fmt.Errorf("results: unknown metric %q, accepted are %s, and latencies as p99.9-ns, put-p99-ns or stage-sync-p99-ns", clip(u, 80), strings.Join(known, ", "))
 		}
 		out = append(out, m)
 	}
@@ -127,7 +132,11 @@ func parseQuantile(unit string) (Metric, bool) {
 	if n, err := fmt.Sscanf(rest[i+1:]+"|", "%f|", &pct); n != 1 || err != nil || !(pct > 0 && pct <= 100) {
 		return Metric{}, false
 	}
-	m := LatencyQuantile(strings.TrimSuffix(rest[:i], "-"), pct/100)
+	of := strings.TrimSuffix(rest[:i], "-")
+	m := LatencyQuantile(of, pct/100)
+	if stage, ok := strings.CutPrefix(of, stagePrefix); ok {
+		m = StageQuantile(stage, pct/100)
+	}
 	return m, m.Unit == unit
 }
 

@@ -61,6 +61,9 @@ type Record struct {
 	Phases []Phase `json:"phases"`
 	// Ops holds the measured phase by kind of operation ("get", "put", …).
 	Ops map[string]*OpStats `json:"ops"`
+	// Stages are what the target timed inside itself in the measured phase, in the order of the way
+	// that operations take; nil if it times nothing.
+	Stages []Stage `json:"stages,omitempty"`
 	// Series is the measured phase by second (or Interval), in order.
 	Series []Sample `json:"series"`
 

@@ -20,6 +20,7 @@ func WriteSummary(w io.Writer, recs []*Record, problems []Problem) error {
 		fmt.Fprintln(b, "There is no valid run to show.")
 	} else {
 		g.writeTable(b)
+		g.writeStages(b)
 	}
 	for _, line := range environmentLines(g) {
 		fmt.Fprintln(b, line)
@@ -49,8 +50,8 @@ func WriteSummary(w io.Writer, recs []*Record, problems []Problem) error {
 	return b.Flush()
 }
 
-func (g *Groups) writeTable(b *bufio.Writer) {
-	// The columns of names: the workload, what else varies, then who contends.
+// nameColumns are the factors that name a row: the workload, what else varies, then who contends.
+func (g *Groups) nameColumns() []string {
 	var other, who []string
 	for _, f := range g.Varying {
 		switch {
@@ -64,7 +65,11 @@ func (g *Groups) writeTable(b *bufio.Writer) {
 	if len(who) == 0 {
 		who = []string{"engine"}
 	}
-	names := slices.Concat([]string{"workload"}, other, who)
+	return slices.Concat([]string{"workload"}, other, who)
+}
+
+func (g *Groups) writeTable(b *bufio.Writer) {
+	names := g.nameColumns()
 	t := textTable{left: len(names) + 2}
 	latency := "p50"
 	if slices.ContainsFunc(g.Cells, (*Cell).OpenLoop) {

@@ -45,6 +45,9 @@ func (r *Record) Check() error {
 			return fmt.Errorf("%w: %s: operation %q: %w", ErrRecord, r.ID, clip(kind, 80), err)
 		}
 	}
+	if err := checkStages(r.Stages); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrRecord, r.ID, err)
+	}
 	for _, p := range r.Phases {
 		if p.Duration < 0 || p.Ops < 0 || p.Errors < 0 {
 			return fmt.Errorf("%w: %s: phase %q has negative figures", ErrRecord, r.ID, clip(p.Name, 80))

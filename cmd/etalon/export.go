@@ -37,17 +37,24 @@ func exportFormats() map[string]func([]*results.Record) []exportFile {
 	}
 }
 
-// hgrmFiles are a file a cell and kind, named by what varies.
+// hgrmFiles are a file a cell and kind, and one a cell and stage, named by what varies.
 func hgrmFiles(recs []*results.Record) []exportFile {
 	var files []exportFile
 	groups := results.Group(recs)
+	add := func(words string, write func(io.Writer) error) {
+		name := safeName(words)
+		for n := 2; slices.ContainsFunc(files, func(f exportFile) bool { return f.name == name+".hgrm" }); n++ {
+			name = safeName(words) + "-" + strconv.Itoa(n)
+		}
+		files = append(files, exportFile{name + ".hgrm", write})
+	}
 	for _, cell := range groups.Cells {
+		name := cell.Name(groups.Varying...)
 		for _, kind := range cell.Kinds() {
-			name := safeName(cell.Name(groups.Varying...) + " " + kind)
-			for n := 2; slices.ContainsFunc(files, func(f exportFile) bool { return f.name == name+".hgrm" }); n++ {
-				name = safeName(cell.Name(groups.Varying...)+" "+kind) + "-" + strconv.Itoa(n)
-			}
-			files = append(files, exportFile{name + ".hgrm", func(w io.Writer) error { return results.WriteHgrm(w, cell, kind) }})
+			add(name+" "+kind, func(w io.Writer) error { return results.WriteHgrm(w, cell, kind) })
+		}
+		for _, stage := range cell.Stages() {
+			add(name+" stage "+stage.Name, func(w io.Writer) error { return results.WriteStageHgrm(w, cell, stage) })
 		}
 	}
 	return files

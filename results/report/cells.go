@@ -19,6 +19,7 @@ type cellView struct {
 	Headline string
 	Repeat   string
 	Ops      []opsView
+	Stages   []stageView
 	Runs     []runView
 	Factors  []pair
 	Bytes    []pair
@@ -32,6 +33,24 @@ type opsView struct {
 	Latencies     []string
 	Late, Dropped string
 	Errors        string
+}
+
+// stageView is one stage of the target, runs merged.
+type stageView struct {
+	Name, Doc string
+	Counted   string
+	Latencies []string
+}
+
+func stageViews(c *results.Cell) []stageView {
+	var out []stageView
+	for _, s := range c.Stages() {
+		out = append(out, stageView{
+			Name: results.Inert(s.Name), Doc: results.Inert(s.Doc),
+			Counted: grouped(float64(s.Times.Count())), Latencies: latencyTexts(s.Times),
+		})
+	}
+	return out
 }
 
 // runView is one run.
@@ -63,7 +82,7 @@ func cellViews(in Input, panels []plot.Panel) []cellView {
 				Name: p.Title + " · " + l.Label, Look: l.Look,
 				Label:    string(c.Durability) + ", " + string(c.Consistency),
 				Headline: grouped(c.Summary(results.Throughput()).Center) + " operations / s",
-				Ops:      opsViews(c.Runs), Runs: runViews(c.Runs),
+				Ops:      opsViews(c.Runs), Stages: stageViews(c), Runs: runViews(c.Runs),
 				Factors: mapPairs(c.Factors), Bytes: bytePairs(c),
 			}
 			first := c.Runs[0]

@@ -283,3 +283,19 @@ var errFull = errors.New("disk is full")
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestStagesHaveATableInTheirCell(t *testing.T) {
+	recs := resultstest.WithStages(resultstest.Records(resultstest.Options{Engines: []string{"bolt"}, Workloads: []string{"put"}}))
+	page := string(write(t, input(recs)))
+	for _, want := range []string{"Stages, runs merged", "<th scope=\"row\">sync</th>", "written until durable"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%q is not on the page", want)
+		}
+	}
+	if strings.Contains(page, ">compaction<") {
+		t.Error("a stage in which nothing was counted is on the page")
+	}
+	if page := string(write(t, input(resultstest.Records(resultstest.Options{})))); strings.Contains(page, "Stages") {
+		t.Error("a table of stages where there are none")
+	}
+}

@@ -40,6 +40,7 @@ func Hostile() []*results.Record {
 		r.Env.CPU, r.Env.Kernel, r.Env.FileSystem, r.Env.Modules[h] = h, h, h, h
 		r.Ops[h] = r.Ops["put"]
 		r.Phases = append(r.Phases, results.Phase{Name: h})
+		r.Stages = []results.Stage{{Name: "queue", Doc: h, Times: r.Ops[h].Service}}
 		r.Warnings = append(r.Warnings, h)
 		r.Verdicts = append(r.Verdicts, results.Verdict{Name: h, OK: true, Detail: h})
 		r.Ops[h].Errors[h] = 1
