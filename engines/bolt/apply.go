@@ -86,7 +86,7 @@ func (s *store) commit(b *batch) (err error) {
 // writer carries the bucket in use from one operation to the next.
 type writer struct {
 	tx      *bbolt.Tx
-	fill    float64
+	fill    float64 // 0: by what is written, see fillFor
 	bucket  *bbolt.Bucket
 	space   engine.Space
 	scratch []byte
@@ -96,7 +96,7 @@ func (w *writer) apply(b *batch) error {
 	ops := b.ordered()
 	for i := range ops {
 		o := &ops[i]
-		if err := w.enter(o.space, o.kind == opSet); err != nil {
+		if err := w.enter(b, o); err != nil {
 			return err
 		}
 		if w.bucket == nil {
@@ -133,21 +133,41 @@ func overwritten(b *batch, o, next *op) bool {
 		bytes.Equal(b.data[o.key:o.value], b.data[next.key:next.value])
 }
 
-// enter makes w.bucket that of s; nil if there is none and create is false.
-func (w *writer) enter(s engine.Space, create bool) (err error) {
-	if w.bucket != nil && w.space == s {
+// enter makes w.bucket that of o's space; nil if there is none and o sets nothing.
+func (w *writer) enter(b *batch, o *op) (err error) {
+	if w.bucket != nil && w.space == o.space {
 		return nil
 	}
-	name := []byte{byte(s)}
-	if w.bucket = w.tx.Bucket(name); w.bucket == nil && create {
+	name := []byte{byte(o.space)}
+	if w.bucket = w.tx.Bucket(name); w.bucket == nil && o.kind == opSet {
 		w.bucket, err = w.tx.CreateBucket(name)
 	}
 	if w.bucket != nil {
-		w.bucket.FillPercent = w.fill
+		w.bucket.FillPercent = w.fillFor(b, o)
 	}
-	w.space = s
+	w.space = o.space
 	return err
 }
+
+// fillFor is how full pages are left where the operations from o on split them. Half full where
+// keys may come between others later; but where o, the lowest key of the batch in its space, is
+// above all that is there, whoever writes does so in order (revisions, log entries): pages that
+// are left half full stay so, and every commit writes twice the pages.
+func (w *writer) fillFor(b *batch, o *op) float64 {
+	if w.fill != 0 {
+		return w.fill
+	}
+	if o.kind == opSet {
+		last, _ := w.bucket.Cursor().Last()
+		if last == nil || bytes.Compare(b.data[o.key:o.value], last) > 0 {
+			return appendFill
+		}
+	}
+	return bbolt.DefaultFillPercent
+}
+
+// appendFill is the FillPercent of pages that grow at their end.
+const appendFill = 1
 
 // deleteRange removes [lo, hi) by cursor; a whole space goes by its bucket, page by page.
 func (w *writer) deleteRange(lo, hi []byte) error {

@@ -89,7 +89,7 @@ func TestOptionsRecordWhatIsEffective(t *testing.T) {
 	s = mustOpen(t, dir, Options{PageBytes: 4096, Freelist: FreelistArray, NoFreelistSync: true})
 	defer mustClose(t, s)
 	for name, want := range map[string]string{
-		"pageBytes": "8192", "freelist": "array", "noFreelistSync": "true", "fillPercent": "0.5", "mapBytes": "1099511627776",
+		"pageBytes": "8192", "freelist": "array", "noFreelistSync": "true", "fillPercent": "1 for keys in order, else 0.5", "mapBytes": "1099511627776",
 	} {
 		if got := s.Options()[name]; got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
@@ -342,4 +342,40 @@ func kernelWrites(t *testing.T) int64 {
 	}
 	t.Skip("/proc/self/io has no wchar")
 	return 0
+}
+
+// TestKeysInOrderFillTheirPages: an engine that leaves half of each page free writes twice as much
+// for those who only append.
+func TestKeysInOrderFillTheirPages(t *testing.T) {
+	value := make([]byte, 300)
+	perByte := func(o Options, from, step int) float64 {
+		s := mustOpen(t, t.TempDir(), o)
+		defer mustClose(t, s)
+		bytes := 0
+		for batch := range 20 {
+			b := s.NewBatch()
+			for i := range 200 {
+				b.Set(1, fmt.Appendf(nil, "%08d", from+step*(200*batch+i)), value)
+			}
+			bytes += b.SizeBytes()
+			if err := s.Apply(b, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return float64(s.Stats().LiveBytes) / float64(bytes)
+	}
+	for _, c := range []struct {
+		name        string
+		o           Options
+		from, step  int
+		least, most float64
+	}{
+		{"ascending", Options{}, 0, 1, 1, 1.2},
+		{"ascending, half full", Options{FillPercent: 0.5}, 0, 1, 1.7, 2.4},
+		{"descending", Options{}, 4000, -1, 1.5, 2.4},
+	} {
+		if got := perByte(c.o, c.from, c.step); got < c.least || got > c.most {
+			t.Errorf("%s: %.2f bytes live a byte of content, want %.1f to %.1f", c.name, got, c.least, c.most)
+		}
+	}
 }

@@ -13,7 +13,6 @@ import (
 
 // Defaults that zero fields of Options stand for.
 const (
-	DefaultFillPercent = bbolt.DefaultFillPercent
 	DefaultGrowBytes   = 16 << 20
 	DefaultLockTimeout = time.Second
 )
@@ -50,8 +49,8 @@ type Options struct {
 	// NoFreelistSync keeps the list of free pages out of the file: commits write less, and Open
 	// reads the whole tree to find them again.
 	NoFreelistSync bool `json:"noFreelistSync" yaml:"noFreelistSync"`
-	// FillPercent is how full a page is left when it is split, from 0.1 to 1; 0 = 0.5. Near 1
-	// suits keys that are written in order.
+	// FillPercent is how full a page is left when it is split, from 0.1 to 1. 0 = 1 for a batch
+	// whose keys are all above those of their space, 0.5 for others.
 	FillPercent float64 `json:"fillPercent" yaml:"fillPercent"`
 	// LockTimeout is how long Open waits for the lock of the file itself, which another program
 	// that uses bbolt may hold, before it answers engine.ErrInUse; 0 = 1 s.
@@ -62,7 +61,6 @@ type Options struct {
 func (o *Options) Validate() error {
 	setDefault(&o.PageBytes, os.Getpagesize())
 	setDefault(&o.GrowBytes, DefaultGrowBytes)
-	setDefault(&o.FillPercent, DefaultFillPercent)
 	setDefault(&o.LockTimeout, DefaultLockTimeout)
 	setDefault(&o.Freelist, FreelistMap)
 	if strconv.IntSize == 32 {
@@ -80,8 +78,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("bolt: growBytes is %d, want at least a page (%d) and at most 1 GiB", o.GrowBytes, o.PageBytes)
 	case o.Freelist != FreelistMap && o.Freelist != FreelistArray:
 		return fmt.Errorf("bolt: freelist is %q, want %q or %q", o.Freelist, FreelistMap, FreelistArray)
-	case !(o.FillPercent >= 0.1 && o.FillPercent <= 1): // also refuses NaN
-		return fmt.Errorf("bolt: fillPercent is %g, want 0.1 to 1", o.FillPercent)
+	case !(o.FillPercent == 0 || o.FillPercent >= 0.1 && o.FillPercent <= 1): // also refuses NaN
+		return fmt.Errorf("bolt: fillPercent is %g, want 0 (as it fits) or 0.1 to 1", o.FillPercent)
 	case o.LockTimeout < 0:
 		return fmt.Errorf("bolt: lockTimeout is %v, want more than 0", o.LockTimeout)
 	}
@@ -113,6 +111,10 @@ func (o *Options) library(mapBytes int64) *bbolt.Options {
 
 // Options are the effective options, those of bbolt that are not offered included.
 func (s *store) Options() map[string]string {
+	fill := "1 for keys in order, else 0.5"
+	if s.opts.FillPercent != 0 {
+		fill = strconv.FormatFloat(s.opts.FillPercent, 'g', -1, 64)
+	}
 	return map[string]string{
 		"engine":         "bolt",
 		"cacheBytes":     "ignored: the kernel's page cache is used",
@@ -121,7 +123,7 @@ func (s *store) Options() map[string]string {
 		"growBytes":      strconv.Itoa(s.opts.GrowBytes),
 		"freelist":       s.opts.Freelist,
 		"noFreelistSync": strconv.FormatBool(s.opts.NoFreelistSync),
-		"fillPercent":    strconv.FormatFloat(s.opts.FillPercent, 'g', -1, 64),
+		"fillPercent":    fill,
 		"lockTimeout":    s.opts.LockTimeout.String(),
 		"noSync":         "false",
 		"noGrowSync":     "false",
