@@ -27,6 +27,8 @@
 //     directory (SkipVerify turns that off), and badger verifies blocks as it reads them. Damage
 //     that arises while the store is open and is read back from the disk can still show as a
 //     missing key: badger has no way to tell.
+//   - Killed over making or removing a log it cannot open the directory again; leftovers.go lists
+//     what it leaves, and clears it away.
 //   - It cuts a log or MANIFEST at the first bad record, as if a crash had torn it. The adapter
 //     keeps a witness of what was synced (see witness.go), so a flipped bit before that is ErrCorrupt.
 //   - It panics on a full disk, and a write to a mapped log that finds no room is a SIGBUS. Panics

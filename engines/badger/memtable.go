@@ -24,6 +24,7 @@ type memtable struct {
 	arenaN []int         // Arena.n.v
 	at     []int         // logFile.writeAt
 	fid    []int         // logFile.fid
+	newest []int         // memTable.maxVersion
 }
 
 var errLayout = errors.New("badger: this version of the library keeps its memtable differently")
@@ -58,9 +59,11 @@ func newMemtable(db *lib.DB) (*memtable, error) {
 	counter, n = field(arena, "n")
 	number, v = field(counter, "v")
 	m.arenaN = append(n, v...)
-	var at, fid reflect.Type
+	var at, fid, newest reflect.Type
 	at, m.at = field(log, "writeAt")
 	fid, m.fid = field(log, "fid")
+	newest, m.newest = field(table, "maxVersion")
+	ok = ok && newest != nil && newest.Kind() == reflect.Uint64
 	for _, t := range []reflect.Type{number, at, fid} {
 		ok = ok && t != nil && t.Kind() == reflect.Uint32
 	}
@@ -80,8 +83,12 @@ func (m *memtable) full() bool {
 	return int64(used) >= m.limit
 }
 
-// log is the number of the active log and where its next record goes.
-func (m *memtable) log() (fid, end uint32) {
-	wal := m.mt.Elem().FieldByIndex(m.mtWal).Elem()
-	return uint32(wal.FieldByIndex(m.fid).Uint()), uint32(wal.FieldByIndex(m.at).Uint())
+// log is the number of the active log and where its next record goes, with the newest version.
+func (m *memtable) log() (fid uint32, at mark) {
+	mt := m.mt.Elem()
+	wal := mt.FieldByIndex(m.mtWal).Elem()
+	return uint32(wal.FieldByIndex(m.fid).Uint()), mark{
+		end:     uint32(wal.FieldByIndex(m.at).Uint()),
+		version: mt.FieldByIndex(m.newest).Uint(),
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -122,15 +123,19 @@ func (f tree) flip(t *testing.T, dir, part string, r *rand.Rand) string {
 		size -= 64
 	}
 	at := r.IntN(size)
-	for path, data := range f {
-		if path == name {
-			data = bytes.Clone(data)
-			data[at] ^= 1 << r.IntN(8)
-		}
-		must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700))
-		must(t, os.WriteFile(filepath.Join(dir, path), data, 0o600))
-	}
+	damaged := maps.Clone(f)
+	damaged[name] = bytes.Clone(f[name])
+	damaged[name][at] ^= 1 << r.IntN(8)
+	damaged.write(t, dir)
 	return fmt.Sprintf("%s at %d", name, at)
+}
+
+func (f tree) write(t *testing.T, dir string) {
+	for path, data := range f {
+		must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700))
+		must(t, os.WriteFile(filepath.Join(dir, path), bytes.TrimRight(data, "\x00"), 0o600))
+		must(t, os.Truncate(filepath.Join(dir, path), int64(len(data)))) // sparse, as badger's are
+	}
 }
 
 func differ(want, got map[string]string) string {
@@ -149,7 +154,7 @@ func FuzzLastWhole(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(append(make([]byte, logHeader), 0x80, 0, 1, 1, 0, 'k', 'v', 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if end := lastWhole(data); int(end) > max(len(data), logHeader) {
+		if end := lastWhole(data).end; int(end) > max(len(data), logHeader) {
 			t.Errorf("whole up to %d of %d bytes", end, len(data))
 		}
 	})

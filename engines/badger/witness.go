@@ -20,10 +20,16 @@ import (
 // replaced, durably, before it makes a new one.
 const (
 	witnessName  = "ETALON-SYNCED"
-	witnessLine  = 32
+	witnessLine  = 52
 	witnessLines = 64 // more than there are logs at once
-	witnessText  = "%010d %010d %08x\n"
+	witnessText  = "%010d %010d %020d %08x\n"
 )
+
+// mark is a place in a log: the end of a whole transaction, and the newest version up to there.
+type mark struct {
+	end     uint32
+	version uint64
+}
 
 // castagnoli is a table of a polynomial, never changed.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -35,36 +41,37 @@ type witness struct {
 }
 
 // readWitness returns how far each log was synced. Lines that are not whole vouch for nothing.
-func readWitness(dir string) (map[uint32]uint32, error) {
+func readWitness(dir string) (map[uint32]mark, error) {
 	text, err := os.ReadFile(filepath.Join(dir, witnessName))
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}
-	ends := make(map[uint32]uint32)
+	synced := make(map[uint32]mark)
 	for line := range strings.SplitSeq(string(text), "\n") {
-		var fid, end, sum uint32
+		var fid, sum uint32
+		var m mark
 		line = strings.Trim(line, "\x00")
-		if _, err := fmt.Sscanf(line+"\n", witnessText, &fid, &end, &sum); err == nil && sum == lineSum(fid, end) {
-			ends[fid] = end
+		if _, err := fmt.Sscanf(line+"\n", witnessText, &fid, &m.end, &m.version, &sum); err == nil && sum == lineSum(fid, m) {
+			synced[fid] = m
 		}
 	}
-	return ends, nil
+	return synced, nil
 }
 
-func lineSum(fid, end uint32) uint32 {
-	return crc32.Checksum(fmt.Appendf(nil, "%d %d", fid, end), castagnoli)
+func lineSum(fid uint32, m mark) uint32 {
+	return crc32.Checksum(fmt.Appendf(nil, "%d %d %d", fid, m.end, m.version), castagnoli)
 }
 
-// newWitness replaces the witness by one that vouches for ends, and syncs it.
-func newWitness(dir string, ends map[uint32]uint32) (*witness, error) {
+// newWitness replaces the witness by one that vouches for synced, and syncs it.
+func newWitness(dir string, synced map[uint32]mark) (*witness, error) {
 	f, err := os.OpenFile(filepath.Join(dir, witnessName), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	w := &witness{file: f}
-	for fid, end := range ends {
+	for fid, m := range synced {
 		if err == nil {
-			err = w.note(fid, end)
+			err = w.note(fid, m)
 		}
 	}
 	if err == nil {
@@ -77,11 +84,11 @@ func newWitness(dir string, ends map[uint32]uint32) (*witness, error) {
 	return w, nil
 }
 
-// note records that the log fid is on disk up to end.
-func (w *witness) note(fid, end uint32) error {
+// note records that the log fid is on disk up to m.
+func (w *witness) note(fid uint32, m mark) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	line := fmt.Appendf(nil, "%010d %010d %08x\n", fid, end, lineSum(fid, end))
+	line := fmt.Appendf(nil, witnessText, fid, m.end, m.version, lineSum(fid, m))
 	_, err := w.file.WriteAt(line, int64(fid%witnessLines)*witnessLine)
 	return err
 }
