@@ -40,6 +40,9 @@ func (t *Txn) Commit(sync bool) (int64, error) {
 		return 0, s.stop("commit", err)
 	}
 	s.views.written(written)
+	if t.compact >= 0 {
+		defer s.compactedAt(t.compact)
+	}
 	if len(s.changes) == 0 {
 		return s.current.Load(), nil
 	}
@@ -76,6 +79,10 @@ func (t *Txn) cuts() ([]int, error) {
 		metaBytes += int64(len(k) + len(v) + sumBytes)
 	}
 	metaOps := int64(len(t.meta))
+	if t.compact >= 0 {
+		metaOps++
+		metaBytes += int64(len(keyScheduled) + 8 + sumBytes)
+	}
 	if over(metaOps+1, 2*metaBytes) {
 		return nil, fmt.Errorf("%w: %d keys with %d bytes; a batch takes %d and twice %d (0: any)",
 			ErrMetaTooLarge, metaOps, metaBytes, caps.MaxBatchOps, caps.MaxBatchBytes)
@@ -123,6 +130,9 @@ func (t *Txn) write(cuts []int, sync bool) (chain uint64, written int, err error
 				s.batch.Delete(spaceMeta, []byte(k))
 			}
 		}
+	}
+	if t.compact >= 0 {
+		setSystem(s.batch, keyScheduled, bigEndian(t.compact))
 	}
 	if s.batch.Len() == 0 && !sync {
 		return chain, written, nil

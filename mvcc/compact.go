@@ -31,25 +31,20 @@ func (s *Store) Compact(rev int64) error {
 		return err
 	}
 	defer t.Rollback()
-	switch c := s.compacted.Load(); {
-	case rev < 0:
-		return fmt.Errorf("%w: compaction at revision %d", ErrNegative, rev)
-	case rev <= c:
-		return fmt.Errorf("%w: %d, compacted was %d", ErrCompacted, rev, c)
-	case rev > s.current.Load():
-		return fmt.Errorf("%w: %d, the current one is %d", ErrFutureRevision, rev, s.current.Load())
+	if err := t.Compact(rev); err != nil {
+		return err
 	}
-	s.batch.Reset()
-	setSystem(s.batch, keyScheduled, bigEndian(rev))
-	if err := s.b.Apply(s.batch, false); err != nil {
-		return s.stop("compaction", err)
-	}
+	_, err = t.Commit(false)
+	return err
+}
+
+// compactedAt makes rev the oldest revision and wakes the compactor.
+func (s *Store) compactedAt(rev int64) {
 	s.compacted.Store(rev)
 	select {
 	case s.bg.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // WaitCompacted returns when no records are left that a compaction at rev removes, the store is

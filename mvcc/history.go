@@ -1,11 +1,8 @@
 package mvcc
 
 import (
-	"context"
 	"fmt"
-	"io"
 
-	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
@@ -75,23 +72,4 @@ func (s *Store) history(from, to int64, visit func(*Change) bool) error {
 		}
 	}
 	return it.Err()
-}
-
-// Dump writes the whole store, meta data included, as a stream that engine.Load puts into another
-// backend, of any engine. It returns the revision that is in it. It does not hold up the writer.
-func (s *Store) Dump(ctx context.Context, w io.Writer) (int64, error) {
-	if err := s.enter(); err != nil {
-		return 0, err
-	}
-	defer s.exit()
-	snap, err := s.b.Snapshot()
-	if err != nil {
-		return 0, err
-	}
-	defer snap.Close()
-	end, _, err := findEnd(snap)
-	if err != nil {
-		return 0, err
-	}
-	return max(end.Main, 1), engine.Dump(ctx, w, snap)
 }

@@ -25,7 +25,7 @@ type chunk struct {
 // restore fills the index from the engine: one goroutine reads and verifies the records in the
 // order of revisions, some sort them by key, and the caller's puts them into the index. Then it
 // removes a transaction that a crash has cut.
-func (s *Store) restore(ctx context.Context, m marks, progress func(Progress)) error {
+func (s *Store) restore(ctx context.Context, m marks, c *Config) error {
 	snap, err := s.b.Snapshot()
 	if err != nil {
 		return err
@@ -35,8 +35,8 @@ func (s *Store) restore(ctx context.Context, m marks, progress func(Progress)) e
 	if err != nil {
 		return err
 	}
-	sc := &scanner{snap: snap, marks: m, end: end, prev: index.Revision{Main: 1}, chain: chainSeed}
-	if err := s.fill(ctx, sc, progress); err != nil {
+	sc := &scanner{snap: snap, marks: m, end: end, prev: index.Revision{Main: 1}, chain: chainSeed, leased: c.Leased}
+	if err := s.fill(ctx, sc, c.Progress); err != nil {
 		return err
 	}
 	if m.scheduled > sc.prev.Main {
@@ -143,6 +143,8 @@ type scanner struct {
 	marks marks
 	end   index.Revision
 	err   error
+	// leased is Config.Leased, nil for nobody.
+	leased func(key []byte, rev index.Revision, lease int64)
 
 	n, left int64          // records seen, and those of them at or below the compacted revision
 	prev    index.Revision // the last one seen
@@ -169,6 +171,9 @@ func (sc *scanner) run(ctx context.Context, emit func(*chunk) error) error {
 		}
 		if err := sc.follow(&r, it.Value()); err != nil {
 			return err
+		}
+		if r.kv.Lease != 0 && sc.leased != nil {
+			sc.leased(r.kv.Key, rev, r.kv.Lease)
 		}
 		c.last = rev.Main
 		c.records = append(c.records, index.Record{

@@ -23,6 +23,10 @@ type Config struct {
 	MaxWriteBytes int
 	// Progress, if any, is called by Open while it restores the index.
 	Progress func(Progress)
+	// Leased, if any, is called by Open, on one goroutine, for every record with a lease, in the
+	// order of revisions, whether it is still what the key is or not. The key is valid during the
+	// call only. So who keeps which keys a lease has need not read them all again.
+	Leased func(key []byte, rev index.Revision, lease int64)
 	// Logger takes what is worth telling: a restore, a compaction. nil discards.
 	Logger *slog.Logger
 }
@@ -95,7 +99,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.restore(ctx, marks, c.Progress); err != nil {
+	if err := s.restore(ctx, marks, &c); err != nil {
 		return nil, err
 	}
 	s.startCompactor(marks)

@@ -30,7 +30,9 @@ type Txn struct {
 	one   [1]*ownWrite // room for the usual case
 	first ownWrite
 	meta  map[string][]byte // nil value: delete
-	done  bool
+	// compact is the revision that is compacted with the commit, -1 for none.
+	compact int64
+	done    bool
 }
 
 // Begin begins a write transaction when the one before has ended.
@@ -45,7 +47,7 @@ func (s *Store) Begin() (*Txn, error) {
 		return nil, *p
 	}
 	base := s.current.Load()
-	t := &Txn{s: s, base: base, main: base + 1}
+	t := &Txn{s: s, base: base, main: base + 1, compact: -1}
 	t.own.list = t.one[:0]
 	return t, nil
 }
@@ -91,6 +93,15 @@ func (t *Txn) Next() {
 		t.main++
 		t.sub = 0
 	}
+}
+
+// Changes are the writes of the transaction so far, in order. They are the transaction's, valid
+// until its next call.
+func (t *Txn) Changes() []Change {
+	if t.done {
+		return nil
+	}
+	return t.s.changes
 }
 
 // Entry returns what the index knows of key as the transaction sees it; false if it does not exist.
@@ -248,6 +259,25 @@ func (t *Txn) SetMeta(key, value []byte) error {
 
 // DeleteMeta removes what SetMeta stored.
 func (t *Txn) DeleteMeta(key []byte) error { return t.setMeta(key, nil) }
+
+// Compact makes rev the oldest revision that can be read, from the commit on and in the batch of it;
+// reads of this transaction do not see that yet. rev must be one that is ended: a revision being
+// written is in the future. Errors are those of Store.Compact.
+func (t *Txn) Compact(rev int64) error {
+	if t.done {
+		return ErrDone
+	}
+	switch c := max(t.s.compacted.Load(), t.compact); {
+	case rev < 0:
+		return fmt.Errorf("%w: compaction at revision %d", ErrNegative, rev)
+	case rev <= c:
+		return fmt.Errorf("%w: %d, compacted was %d", ErrCompacted, rev, c)
+	case rev > t.main-1:
+		return fmt.Errorf("%w: %d, the current one is %d", ErrFutureRevision, rev, t.main-1)
+	}
+	t.compact = rev
+	return nil
+}
 
 func (t *Txn) setMeta(key, value []byte) error {
 	switch {
