@@ -47,7 +47,7 @@ var allowed = map[string][]string{
 	// Floors 2 to 5.
 	"mvcc":               {"engine", "mvcc/index"},
 	"mvcc/mvcctest":      {"mvcc", "engine", "mvcc/index"},
-	"apply":              {"mvcc"},
+	"apply":              {"mvcc", "mvcc/index", "engine", "raft"}, // of raft only its types
 	"replica":            {"raft", "raft/wal", "raft/kvlog"},
 	"replica/replicasim": {"replica", "raft", "sim", "apply", "mvcc", "engines/mem", "raft/wal"},
 	"server":             {"apply", "mvcc", "replica"},
