@@ -65,8 +65,8 @@ func metricsOf(recs []*Record) []Metric {
 	ms := Metrics()
 	kinds := map[string]bool{}
 	for _, r := range recs {
-		if len(r.Ops) > 1 {
-			for k := range r.Ops {
+		if len(r.Ops)+len(r.Background) > 1 {
+			for k := range r.Everything() {
 				kinds[k] = true
 			}
 		}

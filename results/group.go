@@ -145,22 +145,11 @@ func (g *Groups) settle() {
 	})
 }
 
-// Kinds are the kinds of operation that any run of the cell has, sorted.
-func (c *Cell) Kinds() []string {
-	kinds := map[string]bool{}
-	for _, r := range c.Runs {
-		for k := range r.Ops {
-			kinds[k] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(kinds))
-}
-
 // OpenLoop reports whether any run was driven by a schedule: latency is then response time.
 func (c *Cell) OpenLoop() bool { return slices.ContainsFunc(c.Runs, (*Record).OpenLoop) }
 
-// Latency is a new histogram over all runs of the cell, of one kind of operation, or of all kinds
-// if kind is "": percentiles are those of all operations together, never averages of percentiles.
+// Latency is a new histogram over all runs of the cell, of one kind (see Record.Latency), or of all
+// operations if kind is "": percentiles are those of all together, never averages of percentiles.
 func (c *Cell) Latency(kind string) *Histogram {
 	h := NewHistogram()
 	for _, r := range c.Runs {

@@ -23,6 +23,9 @@ func WriteHgrm(w io.Writer, c *Cell, kind string) error {
 	if kind == "" {
 		name = "all kinds"
 	}
+	if c.SaturatedIn(kind) {
+		what += " (saturated: it tells how long the run lasted)"
+	}
 	return c.writeHgrm(w, c.Latency(kind), name+", "+what)
 }
 

@@ -46,7 +46,7 @@ func LatencyQuantile(kind string, q float64) Metric {
 	}
 	m.Of = func(r *Record) (float64, bool) {
 		d, ok := r.Latency(kind).Quantile(q)
-		return float64(d), ok && !r.Saturated()
+		return float64(d), ok && !r.SaturatedIn(kind)
 	}
 	return m
 }
@@ -58,6 +58,11 @@ func quantileName(q float64) string {
 
 // isLatency tells latencies from costs, such as cpu-ns/op.
 func (m Metric) isLatency() bool { return strings.HasSuffix(m.Unit, "-ns") }
+
+// kind is the kind of operation that a latency is of, "" for all.
+func (m Metric) kind() string {
+	return strings.TrimSuffix(m.Unit[:max(strings.LastIndex(m.Unit, "p"), 0)], "-")
+}
 
 // Metrics are all metrics that every run may have, in the order in which they are shown.
 func Metrics() []Metric {
@@ -230,16 +235,4 @@ func (r *Record) Saturated() bool {
 	}
 	done := r.Count() + r.ErrorCount()
 	return dropped > 0 && float64(done) < SaturatedBelow*float64(done+dropped)
-}
-
-// Latency is a new histogram of what the headline counts, of one kind of operation, or of all kinds
-// merged if kind is "".
-func (r *Record) Latency(kind string) *Histogram {
-	h := NewHistogram()
-	for k, s := range r.Ops {
-		if kind == "" || kind == k {
-			h.Merge(s.Latency())
-		}
-	}
-	return h
 }

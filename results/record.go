@@ -64,6 +64,10 @@ type Record struct {
 	// Stages are what the target timed inside itself in the measured phase, in the order of the way
 	// that operations take; nil if it times nothing.
 	Stages []Stage `json:"stages,omitempty"`
+	// Background holds by kind what no client waited for, as the load generator timed it: an "event" of a watch, from the moment its
+	// write was sent (or due) until the watcher had it; a "compaction" that ran beside the load. Its
+	// counts are in no throughput and no latency of all operations.
+	Background map[string]*OpStats `json:"background,omitempty"`
 	// Series is the measured phase by second (or Interval), in order.
 	Series []Sample `json:"series"`
 
@@ -97,6 +101,9 @@ type OpStats struct {
 	// that were due in the phase and never sent. Both 0 in a closed loop.
 	Late    int64 `json:"late"`
 	Dropped int64 `json:"dropped"`
+	// Behind, of a background kind, is how many were still owed when the phase ended. They came
+	// later and are in the histograms.
+	Behind int64 `json:"behind,omitempty"`
 	// Service is sent → done. Response is due → done, and is the headline of an open loop; in a
 	// closed loop it is nil. Failed is sent → done of failed operations.
 	Service  *Histogram `json:"service"`

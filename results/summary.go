@@ -28,7 +28,7 @@ type Summary struct {
 // Sample is the metric of every run that has it, in the order of Runs. Of latencies there are none as
 // soon as one run is saturated: what the other runs show would be the lucky ones.
 func (c *Cell) Sample(m Metric) []float64 {
-	if m.isLatency() && c.Saturated() {
+	if m.isLatency() && c.SaturatedIn(m.kind()) {
 		return nil
 	}
 	var xs []float64

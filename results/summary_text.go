@@ -20,6 +20,7 @@ func WriteSummary(w io.Writer, recs []*Record, problems []Problem) error {
 		fmt.Fprintln(b, "There is no valid run to show.")
 	} else {
 		g.writeTable(b)
+		g.writeKinds(b)
 		g.writeStages(b)
 	}
 	for _, line := range environmentLines(g) {
@@ -124,11 +125,13 @@ func throughputText(s Summary) []string {
 	return []string{center, ""}
 }
 
-func latencyText(c *Cell) []string {
-	h := c.Latency("")
+func latencyText(c *Cell) []string { return quantilesText(c.Latency(""), c.Saturated()) }
+
+// quantilesText is median, p99, p99.9, maximum and their unit, or dashes.
+func quantilesText(h *Histogram, saturated bool) []string {
 	p50, _ := h.Quantile(0.5)
 	sc := timeScale(float64(p50))
-	if h.Count() == 0 || c.Saturated() {
+	if h.Count() == 0 || saturated {
 		return []string{"–", "–", "–", "–", ""}
 	}
 	return []string{quantileText(h, 0.5, sc), quantileText(h, 0.99, sc), quantileText(h, 0.999, sc), sc.show(float64(h.Max())), sc.unit}

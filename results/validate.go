@@ -40,7 +40,10 @@ func (r *Record) Check() error {
 	default:
 		return fmt.Errorf("%w: %s: consistency %q, accepted are linearizable, serializable, local", ErrRecord, r.ID, clip(string(r.Consistency), 80))
 	}
-	for kind, op := range r.Ops {
+	for kind, op := range r.Everything() {
+		if r.Ops[kind] != nil && r.Background[kind] != nil {
+			return fmt.Errorf("%w: %s: kind %q is of operations and of background work", ErrRecord, r.ID, clip(kind, 80))
+		}
 		if err := op.check(); err != nil {
 			return fmt.Errorf("%w: %s: operation %q: %w", ErrRecord, r.ID, clip(kind, 80), err)
 		}
@@ -74,8 +77,8 @@ func (s *OpStats) check() error {
 	if s == nil || s.Service == nil {
 		return errors.New("no service time histogram")
 	}
-	if s.Count < 0 || s.Items < 0 || s.Late < 0 || s.Dropped < 0 {
-		return fmt.Errorf("negative count in %d operations, %d items, %d late, %d dropped", s.Count, s.Items, s.Late, s.Dropped)
+	if s.Count < 0 || s.Items < 0 || s.Late < 0 || s.Dropped < 0 || s.Behind < 0 {
+		return fmt.Errorf("negative count in %d operations, %d items, %d late, %d dropped, %d behind", s.Count, s.Items, s.Late, s.Dropped, s.Behind)
 	}
 	if s.Service.Count() != s.Count || s.Response != nil && s.Response.Count() != s.Count {
 		n := int64(-1)

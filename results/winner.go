@@ -37,7 +37,7 @@ const leastConfidence = 0.8999999 // 3 runs each give 0.9 up to rounding
 // Winners finds who is best at what: one Winner for each choice of all factors but the contenders
 // (if none are named: "engine" and the other parts that can be swapped, "target" only if it alone
 // varies) and for each label. The metric is throughput for closed loops; for open loops, where it is
-// given, the p99 latency.
+// given, the p99 latency; where all have watchers, the p99 of what these were told.
 func Winners(g *Groups, between ...string) []Winner {
 	if len(between) == 0 {
 		between = rivals(g)
@@ -74,7 +74,7 @@ func Winners(g *Groups, between ...string) []Winner {
 		w := rank(sets[p], between, tell)
 		w.Title = title(g, w.Factors, aside)
 		for _, c := range sets[p] {
-			if w.Metric.isLatency() && c.Saturated() {
+			if w.Metric.isLatency() && c.SaturatedIn(w.Metric.kind()) {
 				w.Unranked = append(w.Unranked, nameAmong(c, tell)+" (saturated)")
 			}
 		}
@@ -122,7 +122,10 @@ func rank(cells []*Cell, between, tell []string) Winner {
 	for _, f := range between {
 		delete(w.Factors, f)
 	}
-	if slices.ContainsFunc(cells, (*Cell).OpenLoop) {
+	switch {
+	case !slices.ContainsFunc(cells, func(c *Cell) bool { return !slices.Contains(c.Kinds(), KindEvent) }):
+		w.Metric = LatencyQuantile(KindEvent, 0.99)
+	case slices.ContainsFunc(cells, (*Cell).OpenLoop):
 		w.Metric = LatencyQuantile("", 0.99)
 	}
 	for _, c := range cells {

@@ -25,7 +25,7 @@ func latencyFigure(p Panel, kind string) (Figure, bool) {
 		width: 460, height: 300,
 	}
 	f.draw = func(c *canvas) {
-		y := c.head(f.Title, []string{clockNote(curves) + "; runs merged; " + p.Labels})
+		y := c.head(f.Title, []string{kindNote(kind, curves) + "; runs merged; " + p.Labels})
 		y = c.legend(16, y+4, c.width()-16, curveLines(curves))
 		drawCurves(c, curves, 66, y+2, c.width()-22, c.height()-36)
 	}
@@ -43,6 +43,9 @@ func latencyCurves(p Panel, kind string) []curve {
 	var out []curve
 	for _, l := range p.Lines {
 		if h := l.Cell.Latency(kind); h.Count() > 0 {
+			if l.Cell.SaturatedIn(kind) && !l.Cell.Saturated() { // a saturated cell says so already
+				l.Label += " (saturated)"
+			}
 			out = append(out, curve{l, h, l.Cell.OpenLoop()})
 		}
 	}
@@ -55,6 +58,17 @@ func curveLines(curves []curve) []Line {
 		lines[i] = c.Line
 	}
 	return lines
+}
+
+// kindNote says from where to where the latencies of a kind are measured.
+func kindNote(kind string, curves []curve) string {
+	switch kind {
+	case results.KindEvent:
+		return "its put sent (in an open loop due) until a watcher had it"
+	case results.KindCompaction:
+		return "asked for until done"
+	}
+	return clockNote(curves)
 }
 
 func clockNote(curves []curve) string {

@@ -102,7 +102,7 @@ func cellViews(in Input, panels []plot.Panel) []cellView {
 func opsViews(runs []*results.Record) []opsView {
 	merged := map[string]*results.OpStats{}
 	for _, r := range runs {
-		for kind, o := range r.Ops {
+		for kind, o := range r.Everything() {
 			m := merged[kind]
 			if m == nil {
 				m = &results.OpStats{Errors: map[string]int64{}, Service: results.NewHistogram(), Response: results.NewHistogram(), Failed: results.NewHistogram()}
@@ -111,7 +111,7 @@ func opsViews(runs []*results.Record) []opsView {
 			m.Service.Merge(o.Service)
 			m.Response.Merge(o.Response)
 			m.Failed.Merge(o.Failed)
-			m.Late, m.Dropped = m.Late+o.Late, m.Dropped+o.Dropped
+			m.Late, m.Dropped, m.Behind = m.Late+o.Late, m.Dropped+o.Dropped, m.Behind+o.Behind
 			for class, n := range o.Errors {
 				m.Errors[class] += n
 			}
@@ -123,7 +123,7 @@ func opsViews(runs []*results.Record) []opsView {
 		view := func(clock string, h *results.Histogram) opsView {
 			return opsView{
 				Kind: results.Inert(kind), Clock: clock, Done: grouped(float64(h.Count())), Latencies: latencyTexts(h),
-				Late: grouped(float64(m.Late)), Dropped: grouped(float64(m.Dropped)), Errors: errorText(m.Errors),
+				Late: grouped(float64(m.Late)), Dropped: grouped(float64(m.Dropped)), Errors: errorText(m),
 			}
 		}
 		if m.Response.Count() > 0 {
@@ -148,12 +148,16 @@ func latencyTexts(h *results.Histogram) []string {
 	return append(out, plot.FormatTime(float64(h.Mean())))
 }
 
-func errorText(errors map[string]int64) string {
+// errorText is the errors by class, and what background work still owed.
+func errorText(o *results.OpStats) string {
 	var parts []string
-	for _, class := range slices.Sorted(maps.Keys(errors)) {
-		if errors[class] > 0 {
-			parts = append(parts, fmt.Sprintf("%d × %s", errors[class], class))
+	for _, class := range slices.Sorted(maps.Keys(o.Errors)) {
+		if o.Errors[class] > 0 {
+			parts = append(parts, fmt.Sprintf("%d × %s", o.Errors[class], class))
 		}
+	}
+	if o.Behind > 0 {
+		parts = append(parts, grouped(float64(o.Behind))+" owed at the end")
 	}
 	return results.Inert(strings.Join(parts, "; "))
 }

@@ -51,8 +51,8 @@ func newSpread(c *results.Cell) spread {
 func curves(c *results.Cell, kind string) latencyCurves {
 	service, response := results.NewHistogram(), results.NewHistogram()
 	for _, r := range c.Runs {
-		for k, o := range r.Ops {
-			if kind == "" || kind == k {
+		for k, o := range r.Everything() {
+			if kind == k || kind == "" && r.Ops[k] != nil {
 				service.Merge(o.Service)
 				response.Merge(o.Response)
 			}

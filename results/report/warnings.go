@@ -47,7 +47,7 @@ func failedVerdicts(r *results.Record) string {
 func operationErrors(records []*results.Record) []warning {
 	classes := map[string]map[string]int64{}
 	for _, r := range records {
-		for kind, ops := range r.Ops {
+		for kind, ops := range r.Everything() {
 			for class, n := range ops.Errors {
 				if n == 0 {
 					continue
