@@ -56,7 +56,9 @@ type Op struct {
 	Value []byte // writes: the value; Get: Do sets it to what was read (valid until the next Do)
 	More  []Pair // writes: further pairs that are applied in the same batch
 	Limit int    // Scan: at most this many keys
-	Rev   int64  // revisioned targets: revision to read at (0 = newest); Do sets the revision written
+	// Rev, of targets with revisions, is the one to read at, 0 = the newest. Do sets it to the one
+	// that was written, or, of a Scan, read.
+	Rev int64
 	// Items is set by Do: how many keys were read, written or deleted.
 	Items int
 	// Bytes is set by Do: the keys and values moved to or from the client.

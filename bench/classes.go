@@ -28,6 +28,14 @@ func classify(err error, own func(error) string) string {
 	return ClassOther
 }
 
+// ownClass is a target's own way to name classes.
+func ownClass(t Target) func(error) string {
+	if c, ok := t.(ErrorClasser); ok {
+		return c.ErrorClass
+	}
+	return func(error) string { return "" }
+}
+
 // classes numbers the names of error classes. Safe for concurrent use; only errors pass here.
 type classes struct {
 	mu    sync.Mutex

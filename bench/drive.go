@@ -11,10 +11,7 @@ func (r *run) drive(ctx context.Context, p *pace, rec *Recording, tick func()) e
 	sending, cut := context.WithCancel(ctx)
 	defer cut()
 	p.opTimeout = r.OpTimeout
-	own := func(error) string { return "" }
-	if c, ok := r.target.(ErrorClasser); ok {
-		own = c.ErrorClass
-	}
+	own := ownClass(r.target)
 	p.class = func(err error) uint8 { return rec.Class(classify(err, own)) }
 
 	var workers sync.WaitGroup

@@ -12,6 +12,7 @@ type mapTarget struct {
 	mu    sync.RWMutex
 	data  map[string][]byte
 	order []string // sorted keys, nil = to be made
+	fakeRevisions
 
 	// spoil, if set, may change what an operation does: it returns false to skip it.
 	spoil func(op *Op) bool
@@ -39,6 +40,7 @@ func (s *mapSession) Do(ctx context.Context, op *Op) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	defer t.revise(op)
 	if t.spoil != nil && !t.spoil(op) {
 		op.Items, op.Bytes = 1, int64(len(op.Key)+len(op.Value))
 		return nil

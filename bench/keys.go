@@ -1,9 +1,11 @@
 package bench
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"strings"
 )
 
 // MinKeyBytes is the shortest key a Keys can make, MaxKeyBytes the longest a Spec asks for: the
@@ -59,6 +61,30 @@ func (k Keys) Append(dst []byte, i uint64) []byte {
 		binary.BigEndian.PutUint64(dst[at+k.width-8:], i)
 		return dst
 	}
+}
+
+// Index is the number of the record that key is of; false if it is no key of k.
+func (k Keys) Index(key []byte) (uint64, bool) {
+	if len(key) != k.width {
+		return 0, false
+	}
+	var i uint64
+	switch digits := key[max(k.width-20, 0):]; {
+	case k.width >= 24:
+		for _, c := range digits {
+			i = i*10 + uint64(c-'0')
+		}
+	case k.width >= 16:
+		for _, c := range key[k.width-16:] {
+			i = i<<4 | uint64(strings.IndexByte("0123456789abcdef", c))
+		}
+	default:
+		i = binary.BigEndian.Uint64(key[k.width-8:])
+	}
+	if k.hashed {
+		i = unmix(i)
+	}
+	return i, bytes.Equal(k.Append(nil, i), key)
 }
 
 func appendZeros(dst []byte, n int, zero byte) []byte {

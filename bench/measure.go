@@ -43,11 +43,18 @@ func (m *measurement) measure(ctx context.Context) (counts, error) {
 	m.before, m.beforeG = readUsage(), m.gauges()
 	m.cutUsage, m.diskPeak = m.before, m.beforeG.DiskBytes
 	m.maxRSS = m.before.rssBytes
+	if b := m.beside; b != nil {
+		m.rec.split = b.janitor != nil
+		b.measureFrom(m.clock.now())
+	}
 	if err := m.drive(ctx, m.pace, m.rec, m.sample); err != nil {
 		return counts{}, err
 	}
 	m.duration = m.clock.now() - m.pace.start
 	m.record.Stages = m.takeStages()
+	if m.beside != nil {
+		m.beside.mark()
+	}
 	m.sampleRest()
 	m.after = m.cutUsage
 	if m.Schedule != nil && m.Measure > 0 {
@@ -123,6 +130,11 @@ func (m *measurement) enter(iv *interval) {
 
 // drain waits for the background work that the measured phase left behind.
 func (m *measurement) drain(ctx context.Context) (counts, error) {
+	if m.beside != nil {
+		if err := m.endBeside(ctx); err != nil {
+			return counts{}, err
+		}
+	}
 	if err := m.drainTarget(ctx); err != nil {
 		return counts{}, err
 	}

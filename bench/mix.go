@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -18,6 +19,8 @@ type Mix struct {
 	deleted    atomic.Uint64 // records below have been deleted, or their deletion is under way
 	sequential *Sequential
 	tracker    *tracker
+	revs       revisions
+	away       away
 	wrong      wrongAnswers
 }
 
@@ -112,7 +115,8 @@ type mixWorker struct {
 	deletes bool
 	pairs   []Pair // memory of keys and values
 	written []written
-	reads   int // since the last that was checked
+	lost    bool // recreate: written[0] was deleted, and is to be created again
+	reads   int  // since the last that was checked
 	scratch []byte
 }
 
@@ -136,6 +140,10 @@ func (w *mixWorker) Next(r *rand.Rand, op *Op) {
 			return
 		}
 	}
+	if w.plan.recreates && (kind == Insert || kind == Delete) {
+		w.recreate(r, op)
+		return
+	}
 	switch kind {
 	case Insert:
 		w.insert(op)
@@ -152,6 +160,9 @@ func (w *mixWorker) Next(r *rand.Rand, op *Op) {
 		w.delete(op)
 	case Scan:
 		op.Limit = w.plan.scan.At(r.Uint64())
+		if w.plan.Behind > 0 {
+			op.Rev = w.revs.within(w.plan.Behind, r.Uint64())
+		}
 		fallthrough
 	default:
 		op.Kind, op.Index = kind, w.choose(r)
@@ -220,9 +231,7 @@ func (w *mixWorker) delete(op *Op) {
 			return
 		}
 		if w.deleted.CompareAndSwap(oldest, oldest+1) {
-			w.pairs[0].Key = w.plan.keys.Append(w.pairs[0].Key[:0], oldest)
-			w.written[0] = written{index: oldest}
-			op.Kind, op.Index, op.Key, op.Value = Delete, oldest, w.pairs[0].Key, nil
+			w.remove(op, oldest)
 			return
 		}
 	}
@@ -230,22 +239,28 @@ func (w *mixWorker) delete(op *Op) {
 
 // Acknowledged implements Workload.
 func (w *mixWorker) Acknowledged(op *Op, err error) {
+	if err == nil && op.Rev > 0 && w.plan.followsRevisions() {
+		w.revs.see(op.Rev)
+	}
 	switch op.Kind {
 	case Get:
 		w.judgeGet(op, err)
 		return
 	case Scan:
-		if err == nil && (op.Items < 1 || op.Items > op.Limit) && w.present(op.Index) {
+		if err == nil && (op.Items < 1 || op.Items > op.Limit) && w.mustFind(op) {
 			w.wrong.add("scan from %q: %d keys, want 1 to %d", op.Key, op.Items, op.Limit)
 		}
 		return
 	case ReadModifyWrite:
-		if err != nil && errors.Is(err, ErrNotFound) && w.present(op.Index) {
+		if err != nil && errors.Is(err, ErrNotFound) && w.mustFind(op) {
 			w.wrong.add("read-modify-write of %q: not found, was acknowledged", op.Key)
 		}
 	}
 	n := 1 + len(op.More)
-	if op.Kind == Insert {
+	switch {
+	case w.plan.recreates && op.Kind == Insert:
+		w.away.settle(op.Index, err == nil)
+	case op.Kind == Insert:
 		w.frontier.Settle(op.Index, n, err == nil)
 	}
 	for _, x := range w.written[:n] {
@@ -259,14 +274,22 @@ func (w *mixWorker) Acknowledged(op *Op, err error) {
 }
 
 // present reports whether record index must be there: its insert was acknowledged and nobody has
-// begun to delete it.
+// begun to delete it, or all who did have created it again.
 func (m *Mix) present(index uint64) bool {
-	return index >= m.deleted.Load() && index < m.frontier.Acked() && !m.frontier.Hole(index)
+	there := index >= m.deleted.Load() && index < m.frontier.Acked() && !m.frontier.Hole(index)
+	return there && (!m.plan.recreates || !m.away.has(index))
+}
+
+// mustFind reports whether a read that op was had to find something at its key. Where keys go and
+// come back it may have fallen between; at an old revision the key may not have been there yet.
+func (m *Mix) mustFind(op *Op) bool {
+	young := m.plan.Behind > 0 && m.plan.mix[Insert]+m.plan.mix[Delete] > 0
+	return !m.plan.recreates && !young && m.present(op.Index)
 }
 
 func (w *mixWorker) judgeGet(op *Op, err error) {
 	if err != nil {
-		if errors.Is(err, ErrNotFound) && w.present(op.Index) {
+		if errors.Is(err, ErrNotFound) && w.mustFind(op) {
 			w.wrong.add("get %q: not found, want the value of an acknowledged write", op.Key)
 		}
 		return
@@ -305,4 +328,11 @@ func (a *wrongAnswers) add(format string, args ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.first = append(a.first, fmt.Sprintf(format, args...))
+}
+
+// text is the account of the first few.
+func (a *wrongAnswers) text() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return strings.Join(a.first, "; ")
 }

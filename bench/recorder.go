@@ -24,6 +24,8 @@ type Outcome struct {
 	// Late: it was sent more than LateAfter after it was due. Idle: although a worker was free then,
 	// so that the generator is to blame and not the target.
 	Late, Idle bool
+	// Compacting: a compaction ran during some part of it.
+	Compacting bool
 }
 
 // ringLen outcomes wait in a Recorder; they take 14 KiB. Together with one set of histograms a CPU
@@ -67,6 +69,8 @@ type Recording struct {
 	recorders []*Recorder
 	shards    []*shard
 	classes   classes
+	// split tells operations during a compaction from the others, as kinds of their own.
+	split bool
 }
 
 // NewRecording makes a Recording for a number of workers, spread over a number of shards that each
@@ -134,7 +138,7 @@ type shard struct {
 	open      bool
 	recorders []*Recorder
 	mu        sync.Mutex
-	kinds     [numKinds]*kindTotals
+	kinds     [2][numKinds]*kindTotals // [1]: those during a compaction
 	interval  Totals
 }
 
@@ -156,10 +160,14 @@ func (s *shard) fold(r *Recorder) {
 }
 
 func (s *shard) take(o *Outcome) {
-	k := s.kinds[o.Kind]
+	kinds := &s.kinds[0]
+	if o.Compacting {
+		kinds = &s.kinds[1]
+	}
+	k := kinds[o.Kind]
 	if k == nil {
 		k = new(kindTotals)
-		s.kinds[o.Kind] = k
+		kinds[o.Kind] = k
 	}
 	if o.Late {
 		k.late++
@@ -199,9 +207,12 @@ func (rec *Recording) Stats() map[string]*results.OpStats {
 		for _, r := range s.recorders {
 			s.fold(r)
 		}
-		for kind, k := range s.kinds {
-			if k != nil {
-				name := Kind(kind).String()
+		for during, kinds := range s.kinds {
+			for kind, k := range kinds {
+				if k == nil {
+					continue
+				}
+				name := rec.kindName(Kind(kind), during == 1)
 				if all[name] == nil {
 					all[name] = &results.OpStats{Errors: map[string]int64{}, Service: results.NewHistogram()}
 				}
@@ -211,6 +222,16 @@ func (rec *Recording) Stats() map[string]*results.OpStats {
 		s.mu.Unlock()
 	}
 	return all
+}
+
+func (rec *Recording) kindName(k Kind, compacting bool) string {
+	switch {
+	case !rec.split:
+		return k.String()
+	case compacting:
+		return k.String() + suffixCompacting
+	}
+	return k.String() + suffixQuiet
 }
 
 func (k *kindTotals) addTo(op *results.OpStats, names *classes) {

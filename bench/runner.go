@@ -53,6 +53,8 @@ type Runner struct {
 	Seed uint64
 	// VerifySample is how many records are read back at the end. 0 = 1000.
 	VerifySample int
+	// Alone leaves out the watchers and compactions of the Source: what is measured is the workers.
+	Alone bool
 	// NoVerify is for targets that keep nothing, such as a null target: no answer is judged.
 	NoVerify bool
 	// MaxErrorRate is the share of failed operations above which the run is invalid. 0 = 0.01.
@@ -164,6 +166,7 @@ type run struct {
 	target  Target
 	loaded  bool
 	workers []*worker
+	beside  *beside // nil if there is nothing
 	stuck   bool
 }
 
@@ -181,6 +184,12 @@ func (r *run) all(ctx context.Context) error {
 		}
 	}
 	runtime.GC() // every run begins with a heap that holds only what is alive
+	if r.wantsBeside() {
+		if err := r.phase(ctx, "beside", 0, r.beginBeside); err != nil {
+			return err
+		}
+		defer r.dismiss() // where all goes well it was done before
+	}
 	if r.Warmup > 0 {
 		if err := r.phase(ctx, "warmup", r.Warmup, r.warmup); err != nil {
 			return err
@@ -320,6 +329,7 @@ func (r *run) describe() {
 		"measure":      r.Measure.String(),
 		"ops":          strconv.FormatUint(r.Ops, 10),
 		"interval":     r.Interval.String(),
+		"alone":        strconv.FormatBool(r.Alone),
 		"opTimeout":    r.OpTimeout.String(),
 		"grace":        r.Grace.String(),
 		"loadBatch":    strconv.Itoa(r.LoadBatch),

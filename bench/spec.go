@@ -1,11 +1,13 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/etalon-kv/etalon/internal/nearest"
 )
@@ -16,13 +18,20 @@ const (
 	DefaultKeyBytes  = 24
 	DefaultValueSize = "1000" // YCSB's ten fields of 100 bytes
 	DefaultScan      = "uniform:1-100"
+
+	DefaultBehind       = 10_000
+	DefaultWatchers     = 10
+	DefaultCompactEvery = 250 * time.Millisecond
+
+	maxWatchers = 1_000_000
 )
 
 // Spec describes a workload. Only Workload must be set: zero values take the defaults that Validate
 // fills in.
 type Spec struct {
-	// Workload is one of Workloads: ycsb-a … ycsb-f, put, overwrite, get, scan, delete,
-	// compare-and-put (where the target cannot compare, its put is unconditional).
+	// Workload is one of Workloads: ycsb-a … ycsb-f, put, overwrite, get, scan, delete, recreate,
+	// compare-and-put (where the target cannot compare, its put is unconditional), and those that
+	// need revisions: range-at-revision, watch, compaction.
 	Workload string
 	// Records are loaded before the run. 0 = DefaultRecords, except for put: none.
 	Records uint64
@@ -43,6 +52,15 @@ type Spec struct {
 	ScanLength string
 	// Batch is how many pairs a write takes. 0 = 1.
 	Batch int
+	// Behind is how many revisions before the newest a scan reads at, at most: each picks one
+	// between. 0 = the workload's own: DefaultBehind for range-at-revision, else all read the newest.
+	Behind uint64
+	// Watchers is how many watch all keys while the workload runs. 0 = the workload's own:
+	// DefaultWatchers for watch, else none.
+	Watchers int
+	// CompactEvery is the pause between the end of a compaction at the newest revision (less Behind)
+	// and the next. 0 = the workload's own: DefaultCompactEvery for compaction, else there is none.
+	CompactEvery time.Duration
 	// Mix overrides the workload's proportions: weights by kind (get, put, insert, scan, delete,
 	// rmw), of any sum. nil = the workload's own.
 	Mix map[string]float64
@@ -60,6 +78,11 @@ type preset struct {
 	mix          [numKinds]float64
 	distribution string
 	empty        bool // needs no loaded records
+	recreates    bool // deletes are of the chosen key, and each insert brings back what was deleted
+	scan         string
+	behind       uint64
+	watchers     int
+	compactEvery time.Duration
 	summary      string
 }
 
@@ -80,12 +103,27 @@ func presets() map[string]preset {
 		"scan":      {mix: [numKinds]float64{Scan: 100}, distribution: "uniform", summary: "scans from a uniform start"},
 		"delete":    {mix: [numKinds]float64{Delete: 50, Insert: 50}, distribution: "uniform", summary: "50 % deletes of the oldest key, 50 % inserts: the size stays"},
 
+		"recreate": {mix: [numKinds]float64{Delete: 50, Insert: 50}, distribution: "uniform", recreates: true, summary: "deletes a key and creates it again, uniform"},
+		"range-at-revision": {mix: [numKinds]float64{Scan: 90, Put: 10}, distribution: "uniform", scan: "100", behind: DefaultBehind,
+			summary: "90 % ranges of 100 keys at one of the last 10,000 revisions, 10 % updates (mvcc)"},
+		"watch": {mix: [numKinds]float64{Put: 100}, distribution: "uniform", watchers: DefaultWatchers,
+			summary: "updates, and watchers of all keys: how long after its put an event arrives (mvcc)"},
+		"compaction": {mix: [numKinds]float64{Put: 100}, distribution: "uniform", compactEvery: DefaultCompactEvery,
+			summary: "updates with a compaction behind them, every 250 ms after the last one's end (mvcc)"},
+
 		"compare-and-put": {mix: [numKinds]float64{ReadModifyWrite: 100}, distribution: "zipfian", summary: "reads, and puts if unchanged since, zipfian (mvcc)"},
 	}
 }
 
 // Workloads are the names that Spec.Workload accepts, sorted.
 func Workloads() []string { return slices.Sorted(maps.Keys(presets())) }
+
+// NeedsRevisions reports whether the workload of that name makes sense only on a target that keeps
+// old revisions, tells of writes, and compacts.
+func NeedsRevisions(name string) bool {
+	p := presets()[name]
+	return p.behind > 0 || p.watchers > 0 || p.compactEvery > 0
+}
 
 // WorkloadSummary says in a few words what the workload of that name does; "" if there is none.
 func WorkloadSummary(name string) string { return presets()[name].summary }
@@ -105,6 +143,8 @@ type plan struct {
 	scan   Sizes
 	choose distribution
 	keys   Keys
+	// recreates: see preset.
+	recreates bool
 }
 
 func (s *Spec) plan() (*plan, error) {
@@ -129,7 +169,7 @@ func (s *Spec) parse() (*plan, error) {
 	if s.Records > 1<<stampBits {
 		return nil, fmt.Errorf("records: %d, accepted: up to %d", s.Records, uint64(1)<<stampBits)
 	}
-	if s.Records == 0 && p.mix[Insert] < 1 {
+	if s.Records == 0 && (p.mix[Insert] < 1 || own.recreates) {
 		return nil, fmt.Errorf("records: 0, but %s needs loaded records", s.Workload)
 	}
 	switch s.KeyOrder {
@@ -164,8 +204,27 @@ func (s *Spec) parse() (*plan, error) {
 	if s.CheckEvery < 1 {
 		return nil, fmt.Errorf("check every %d reads, accepted: 1 or more", s.CheckEvery)
 	}
-	p.Spec = *s
-	return p, nil
+	p.Spec, p.recreates = *s, own.recreates
+	return p, p.checkBeside()
+}
+
+// checkBeside refuses what cannot be watched, compacted or created again.
+func (p *plan) checkBeside() error {
+	switch {
+	case p.Watchers < 0 || p.Watchers > maxWatchers:
+		return fmt.Errorf("%d watchers, accepted: 0 to %d", p.Watchers, maxWatchers)
+	case p.Watchers > 0 && p.sizes.Min() < 8:
+		return fmt.Errorf("value size %q with watchers, accepted: 8 bytes or more, which tell whose write it is", p.sizes.String())
+	case p.Watchers > 0 && p.mix[Delete] > 0:
+		return errors.New("deletes with watchers: their events tell not whose they are")
+	case p.CompactEvery < 0:
+		return fmt.Errorf("compaction every %v, accepted: 0 or more", p.CompactEvery)
+	case p.recreates && p.Batch > 1:
+		return fmt.Errorf("batch of %d pairs with %s, which deletes one key at a time", p.Batch, p.Workload)
+	case p.recreates && (p.mix[Delete] == 0 || p.mix[Insert] == 0):
+		return fmt.Errorf("mix: %s needs deletes and inserts", p.Workload)
+	}
+	return nil
 }
 
 // fill puts the defaults in.
@@ -178,7 +237,7 @@ func (s *Spec) fill(own preset) {
 	}
 	s.KeyOrder = or(s.KeyOrder, "hashed")
 	s.ValueSize = or(s.ValueSize, DefaultValueSize)
-	s.ScanLength = or(s.ScanLength, DefaultScan)
+	s.ScanLength = or(or(s.ScanLength, own.scan), DefaultScan)
 	s.Distribution = or(s.Distribution, own.distribution)
 	if s.Compressibility == 0 {
 		s.Compressibility = 1
@@ -188,6 +247,15 @@ func (s *Spec) fill(own preset) {
 	}
 	if s.CheckEvery == 0 {
 		s.CheckEvery = 16
+	}
+	if s.Behind == 0 {
+		s.Behind = own.behind
+	}
+	if s.Watchers == 0 {
+		s.Watchers = own.watchers
+	}
+	if s.CompactEvery == 0 {
+		s.CompactEvery = own.compactEvery
 	}
 }
 
@@ -241,6 +309,15 @@ func (p *plan) options() map[string]string {
 		"batch":           strconv.Itoa(p.Batch),
 		"contentSeed":     strconv.FormatUint(p.Seed, 10),
 		"checkEvery":      strconv.Itoa(p.CheckEvery),
+	}
+	if p.Behind > 0 {
+		m["behind"] = strconv.FormatUint(p.Behind, 10)
+	}
+	if p.Watchers > 0 {
+		m["watchers"] = strconv.Itoa(p.Watchers)
+	}
+	if p.CompactEvery > 0 {
+		m["compactEvery"] = p.CompactEvery.String()
 	}
 	for k, share := range p.mix {
 		if share > 0 {

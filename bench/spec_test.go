@@ -28,6 +28,12 @@ func TestASpecSaysWhatIsWrong(t *testing.T) {
 		{Spec{Workload: "get", Mix: map[string]float64{"gets": 1}}, `did you mean "get"?`},
 		{Spec{Workload: "get", Mix: map[string]float64{"get": -1}}, `mix: get: -1`},
 		{Spec{Workload: "get", Mix: map[string]float64{"get": 0}}, `all proportions are 0`},
+		{Spec{Workload: "watch", Watchers: -1}, `-1 watchers, accepted: 0 to 1000000`},
+		{Spec{Workload: "watch", ValueSize: "uniform:4-20"}, `"uniform:4-20" with watchers, accepted: 8 bytes or more`},
+		{Spec{Workload: "watch", Mix: map[string]float64{"put": 1, "delete": 1}}, `deletes with watchers`},
+		{Spec{Workload: "compaction", CompactEvery: -1}, `compaction every -1ns`},
+		{Spec{Workload: "recreate", Batch: 2}, `batch of 2 pairs with recreate`},
+		{Spec{Workload: "recreate", Mix: map[string]float64{"put": 1}}, `recreate needs deletes and inserts`},
 		{Spec{Workload: "put", Mix: map[string]float64{"get": 1}}, `needs loaded records`},
 	} {
 		if err := c.spec.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -68,7 +74,11 @@ func TestEqualSeedsGiveEqualSequences(t *testing.T) {
 	for _, name := range Workloads() {
 		var ops [2][]string
 		for i := range ops {
-			m := mustWorkload(t, Spec{Workload: name, Records: 100, ValueSize: "uniform:10-50", Batch: 3})
+			batch := 3
+			if name == "recreate" { // which takes one at a time
+				batch = 1
+			}
+			m := mustWorkload(t, Spec{Workload: name, Records: 100, ValueSize: "uniform:10-50", Batch: batch})
 			w, r := m.Worker(1), rand.New(rand.NewPCG(5, 1))
 			var op Op
 			for range 500 {

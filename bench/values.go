@@ -25,9 +25,12 @@ func MakeStamp(worker int, n uint64) Stamp {
 	return Stamp(uint64(worker)<<stampBits | n&(1<<stampBits-1))
 }
 
+func (s Stamp) worker() int   { return int(s >> stampBits) }
+func (s Stamp) count() uint64 { return uint64(s) & (1<<stampBits - 1) }
+
 // String names the writer.
 func (s Stamp) String() string {
-	worker, n := uint64(s)>>stampBits, uint64(s)&(1<<stampBits-1)
+	worker, n := s.worker(), s.count()
 	if worker == loader {
 		return fmt.Sprintf("load %d", n)
 	}

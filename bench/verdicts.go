@@ -42,6 +42,9 @@ func (m *measurement) conclude() {
 	r.Resources = m.before.since(m.after, m.maxRSS)
 	m.warn()
 	r.Verdicts = append(r.Verdicts, m.errorRate(), m.littlesLaw())
+	if m.beside != nil {
+		m.beside.enter(r, m.Schedule != nil)
+	}
 	if v, ok := m.Source.(Verifier); ok && !m.NoVerify {
 		r.Verdicts = append(r.Verdicts, answers(v))
 	}

@@ -17,6 +17,9 @@ type worker struct {
 	op      Op
 	outcome Outcome
 
+	issued  *issueLog // nil if nobody watches
+	janitor *janitor  // nil if nothing is compacted
+
 	// Of the phase under way.
 	rec  *Recorder
 	free time.Duration // since when it has had nothing to do
@@ -118,9 +121,19 @@ func (w *worker) send(ctx context.Context, p *pace, due time.Duration) {
 		update = int64(len(op.Key) + len(op.Value))
 	}
 	op.Items, op.Bytes = 0, 0
+	var epoch uint64
+	if w.janitor != nil {
+		epoch = w.janitor.epoch.Load()
+	}
+	if w.issued != nil {
+		w.issued.prepare(op)
+	}
 
 	var err error
 	op.Sent = p.clock.now()
+	if w.issued != nil {
+		w.issued.publish(op.Sent, due)
+	}
 	if p.opTimeout > 0 {
 		err = w.doWithin(ctx, p.opTimeout)
 	} else {
@@ -146,7 +159,13 @@ func (w *worker) send(ctx context.Context, p *pace, due time.Duration) {
 	default:
 		o.Items, o.Read = op.Items, op.Bytes
 	}
+	if w.janitor != nil {
+		o.Compacting = epoch%2 == 1 || w.janitor.epoch.Load() != epoch
+	}
 	w.rec.Record(o)
+	if w.issued != nil {
+		w.issued.settle(err)
+	}
 	w.load.Acknowledged(op, err)
 }
 

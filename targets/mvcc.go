@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/etalon-kv/etalon/bench"
 	"github.com/etalon-kv/etalon/engine"
@@ -16,13 +17,18 @@ import (
 // transaction that makes a revision of its own, with all pairs of a batch in it. A
 // read-modify-write reads a key, then puts it in a transaction that first compares its mod
 // revision with the one read; if it has changed meanwhile the operation reads again, so conflicts
-// show as time and never as errors. Nothing is compacted: a run that overwrites grows.
+// show as time and never as errors. Nothing is compacted unless Compact is called: a run that
+// overwrites grows.
 //
 // Sessions may run side by side.
 type MVCC struct {
 	store  *mvcc.Store
 	under  backend
 	commit committer[*transactions]
+
+	hubOnce sync.Once // a store that nobody watches has no hub
+	hub     *mvcc.Hub
+	hubErr  error
 }
 
 // transactions are those of a group, in the order in which they are carried out, each in a
@@ -171,7 +177,7 @@ func (s *mvccSession) scan(op *bench.Op) error {
 	if err != nil {
 		return err
 	}
-	op.Items = len(r.KVs)
+	op.Items, op.Rev = len(r.KVs), r.Rev
 	for i := range r.KVs {
 		op.Bytes += int64(len(r.KVs[i].Key) + len(r.KVs[i].Value))
 	}

@@ -206,3 +206,77 @@ func TestTheTargetOfAStoreDescribesItself(t *testing.T) {
 		t.Error("an unknown kind of operation was done")
 	}
 }
+
+func TestAWatchTellsWhatIsWrittenFromThenOn(t *testing.T) {
+	_, target := openMVCC(t, openMem(t), results.DurabilityGroup)
+	s := open(t, target)
+	put := func(key, value string) int64 {
+		return do(t, s, bench.Op{Kind: bench.Put, Key: []byte(key), Value: []byte(value)}).Rev
+	}
+	put("a", "before")
+	all, err := target.Watch(t.Context(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	some, err := target.Watch(t.Context(), []byte("b"), []byte("c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	revs := []int64{put("a", "1"), put("b", "2")}
+	do(t, s, bench.Op{Kind: bench.Delete, Key: []byte("b")})
+	var got []string
+	for len(got) < 3 {
+		events, err := all.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			got = append(got, fmt.Sprintf("%s=%s@%d %v", e.Key, e.Value, e.Rev-revs[0], e.Deleted))
+		}
+	}
+	if want := "[a=1@0 false b=2@1 false b=@2 true]"; fmt.Sprint(got) != want {
+		t.Errorf("told of %v, want %s", got, want)
+	}
+	if events, err := some.Next(t.Context()); err != nil || string(events[0].Key) != "b" || events[0].Rev != revs[1] {
+		t.Errorf("the watch of one key: %v, %v", events, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := all.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Next after its context has ended: %v", err)
+	}
+	if err := errors.Join(all.Close(), some.Close()); err != nil {
+		t.Error(err)
+	}
+	if _, err := all.Next(t.Context()); !errors.Is(err, mvcc.ErrWatchEnded) {
+		t.Errorf("Next after Close: %v", err)
+	}
+	if _, err := target.Watch(t.Context(), []byte("b"), []byte("a")); !errors.Is(err, mvcc.ErrInvertedRange) {
+		t.Errorf("an inverted range: %v", err)
+	}
+}
+
+func TestCompactRemovesWhatReadsAtTheRevisionDoNotNeed(t *testing.T) {
+	store, target := openMVCC(t, openMem(t), results.DurabilityGroup)
+	s := open(t, target)
+	var last bench.Op
+	for i := range 10 {
+		last = do(t, s, bench.Op{Kind: bench.Put, Key: []byte("a"), Value: fmt.Append(nil, i)})
+	}
+	if op := do(t, s, bench.Op{Kind: bench.Scan, Key: []byte("a"), Limit: 1}); op.Rev != last.Rev {
+		t.Errorf("a scan of the newest revision tells %d, want %d", op.Rev, last.Rev)
+	}
+	if err := target.Compact(t.Context(), last.Rev-1); err != nil {
+		t.Fatal(err)
+	}
+	if n := store.Stats().Revisions; n != 2 {
+		t.Errorf("%d revisions are left, want 2", n)
+	}
+	op := bench.Op{Kind: bench.Scan, Key: []byte("a"), Limit: 1, Rev: last.Rev - 2}
+	if err := s.Do(t.Context(), &op); target.ErrorClass(err) != "compacted" {
+		t.Errorf("a scan below: %v", err)
+	}
+	if err := target.Compact(t.Context(), last.Rev+1); !errors.Is(err, mvcc.ErrFutureRevision) {
+		t.Errorf("a compaction in the future: %v", err)
+	}
+}
