@@ -37,6 +37,12 @@ grep -q 'report.html' "$work/table" || fail "the path of the report is not told"
 [ "$(du -sk "$out" | cut -f1)" -lt $((64 * 1024)) ] || fail "the results take more than 64 MiB"
 [ -z "$(find "$out" -name 'etalon-work-*')" ] || fail "data was left behind"
 
+step "watchers, and a compaction behind the writers"
+"$etalon" bench --target mvcc --engine mem --workload watch --rate 2000 --duration 1s --warmup 100ms --records 1000 --out "$work/watch" | tee "$work/table"
+grep -Eq ' event +[0-9]{4,} ' "$work/table" || fail "10 watchers were not told of the puts"
+"$etalon" bench --target mvcc --engine pebble --workload compaction --duration 1s --warmup 100ms --records 1000 --out "$work/compact" | tee "$work/table"
+grep -q ' put-compacting ' "$work/table" && grep -q ' put-quiet ' "$work/table" || fail "puts during a compaction are not told apart"
+
 step "a second run has nothing left to do"
 "$etalon" run --out "$out" >"$work/said" 2>&1
 grep -q '72 runs there already' "$work/said" || fail "it was not resumed"

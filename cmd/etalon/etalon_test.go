@@ -53,6 +53,12 @@ func TestWrongWordsAreAnsweredWithTheRightOnes(t *testing.T) {
 		{[]string{"bench", "--workload", "get", "--records", "0"}, "needs loaded records"},
 		{[]string{"bench", "--option", "bolt.pageBytes=3"}, "pageBytes is 3"},
 		{[]string{"bench", "--option", "pageBytes=3"}, "accepted: ENGINE.NAME=VALUE"},
+		{[]string{"bench", "--workload", "watch"}, "workload=watch with target=engine, which has no revisions: accepted with mvcc"},
+		{[]string{"bench", "--workload", "compaction"}, "which has no revisions"},
+		{[]string{"bench", "--workload", "range-at-revision"}, "which has no revisions"},
+		{[]string{"bench", "--target", "mvcc", "--workload", "watch", "--watchers", "0"}, `watchers "0", accepted: a whole number from 1`},
+		{[]string{"bench", "--target", "mvcc", "--workload", "watch", "--value", "4"}, "accepted: 8 bytes or more"},
+		{[]string{"bench", "--workload", "recreate", "--batch", "2"}, "deletes one key at a time"},
 		{[]string{"list", "engine"}, `did you mean "engines"?`},
 		{[]string{"report"}, "needs a directory of results"},
 		{[]string{"plot", ".", "--format", "gif"}, `unknown format "gif"`},
@@ -96,8 +102,18 @@ func TestTheQuickSuiteAsAFileIsTheBuiltInOne(t *testing.T) {
 	}
 }
 
-func TestEveryBuiltInSuiteCanBePlanned(t *testing.T) {
-	for name, s := range builtinSuites() {
+func TestEveryBuiltInSuiteAndEveryExampleCanBePlanned(t *testing.T) {
+	suites := builtinSuites()
+	files, err := filepath.Glob(filepath.Join("..", "..", "scripts", "*.yaml"))
+	if err != nil || len(files) < 2 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		if suites[file], err = findSuite(file); err != nil {
+			t.Error(err)
+		}
+	}
+	for name, s := range suites {
 		runs, ids, err := planRuns(s, "unknown")
 		if err != nil || len(runs) == 0 {
 			t.Errorf("%s: %d runs, %v", name, len(runs), err)
@@ -109,6 +125,28 @@ func TestEveryBuiltInSuiteCanBePlanned(t *testing.T) {
 			}
 			seen[id] = true
 		}
+	}
+}
+
+func TestTheMVCCSuiteWatchesAtARateAndMeasuresTheRestInAClosedLoop(t *testing.T) {
+	runs, _, err := planRuns(builtinSuites()["mvcc"], "unknown")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := map[string]int{}
+	for _, r := range runs {
+		f := r.Factors
+		if r.Rep == 1 {
+			cells[f["workload"]+" "+f["rate"]+" "+f["watchers"]]++
+		}
+	}
+	for _, want := range []string{"watch 1000 1", "watch 1000 10", "watch 1000 100", "compaction max -", "range-at-revision max -", "recreate max -", "compare-and-put max -", "ycsb-f max -"} {
+		if cells[want] != 12 {
+			t.Errorf("%s: %d cells, want 4 engines × 3 indexes", want, cells[want])
+		}
+	}
+	if len(cells) != 11 {
+		t.Errorf("cells %v", cells)
 	}
 }
 

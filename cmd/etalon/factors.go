@@ -54,6 +54,8 @@ func factorTable() []suite.Factor {
 		{Name: "value", Default: "256", Doc: "bytes a value: 256, uniform:100-1000, lognormal:…", Check: func(v string) error { _, err := bench.ParseSizes(v); return err }},
 		{Name: "compress", Default: "0.5", Doc: "share of a value's size that a compressor leaves, 1 = incompressible", Check: checkCompress},
 		{Name: "keys", Default: "default", Doc: "which keys are asked for: zipfian, uniform, latest, …; default = the workload's own", Check: func(v string) error { return checkSpec(bench.Spec{Workload: "get", Distribution: notDefault(v)}) }},
+		{Name: "watchers", Default: strconv.Itoa(bench.DefaultWatchers), Doc: "watchers of all keys, of workload watch", Check: wholeNumber("watchers", 1, 1_000_000),
+			Applies: func(c map[string]string) bool { return c["workload"] == "watch" }},
 		{Name: "batch", Default: "1", Doc: "pairs a write", Check: wholeNumber("batch", 1, 1<<20)},
 	}
 }
@@ -153,6 +155,11 @@ func cellSpec(cell map[string]string, contentSeed uint64) (bench.Spec, error) {
 		Workload: cell["workload"], Records: records, KeyBytes: keyBytes, ValueSize: cell["value"],
 		Compressibility: compress, Distribution: notDefault(cell["keys"]), Batch: batch, Seed: contentSeed,
 	}
+	if cell["workload"] == "watch" {
+		if spec.Watchers, err = strconv.Atoi(cell["watchers"]); err != nil {
+			return bench.Spec{}, err
+		}
+	}
 	if err := spec.Validate(); err != nil {
 		return spec, err
 	}
@@ -173,6 +180,9 @@ func checkCell(cell map[string]string) error {
 	}
 	if cell["workload"] == "compare-and-put" && cell["target"] == "engine" {
 		return fmt.Errorf("workload=compare-and-put with target=engine, which cannot compare: accepted with mvcc; ycsb-f reads and puts without")
+	}
+	if bench.NeedsRevisions(cell["workload"]) && cell["target"] == "engine" {
+		return fmt.Errorf("workload=%s with target=engine, which has no revisions: accepted with mvcc", cell["workload"])
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func (j job) measure(ctx context.Context) (rec *results.Record, err error) {
 	}
 	runner.Interval = min(time.Second, max(j.Duration/10, 50*time.Millisecond))
 	if f["target"] == "null" {
-		runner.Target, runner.NoVerify = targets.Null{}, true
+		runner.Target, runner.NoVerify, runner.Alone = targets.Null{}, true, true
 		return runner.Run(ctx)
 	}
 	if runner.Ceiling, err = j.ceiling(ctx, runner); err != nil {
@@ -169,7 +169,7 @@ func (j job) ceiling(ctx context.Context, like bench.Runner) (float64, error) {
 		return 0, err
 	}
 	null := bench.Runner{
-		Source: source, Workers: like.Workers, Measure: ceilingTime, Seed: like.Seed, NoVerify: true,
+		Source: source, Workers: like.Workers, Measure: ceilingTime, Seed: like.Seed, NoVerify: true, Alone: true,
 		Fixture: func(context.Context) (bench.Target, bool, error) { return targets.Null{}, true, nil },
 	}
 	rec, err := null.Run(ctx)
@@ -187,7 +187,10 @@ func (j job) source(workload string) (*bench.Mix, error) {
 		return nil, err
 	}
 	if spec.Workload != workload {
-		spec.Workload, spec.Batch, spec.Distribution = workload, 1, ""
+		spec = bench.Spec{
+			Workload: workload, Records: spec.Records, KeyBytes: spec.KeyBytes, ValueSize: spec.ValueSize,
+			Compressibility: spec.Compressibility, Seed: spec.Seed,
+		}
 	}
 	return bench.NewWorkload(spec)
 }
