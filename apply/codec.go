@@ -175,7 +175,7 @@ func (d *decoder) command(b []byte) Command {
 	case KindClusterVersion:
 		return &ClusterVersion{Version: string(d.bytes())}
 	case KindMemberChange:
-		return &MemberChange{Promote: d.enum(1) == 1, Member: d.member()}
+		return &MemberChange{Promote: d.enum(1) == 1, MaxLearners: d.uint(), Member: d.member()}
 	}
 	d.fail("unknown kind")
 	return nil

@@ -49,7 +49,8 @@ func (s *SetMember) Append(dst []byte) []byte {
 
 // Append appends the binary form of c.
 func (c *MemberChange) Append(dst []byte) []byte {
-	return c.Member.append(append(dst, byte(KindMemberChange), flag(c.Promote, 1)))
+	dst = appendUint(append(dst, byte(KindMemberChange), flag(c.Promote, 1)), c.MaxLearners)
+	return c.Member.append(dst)
 }
 
 func (m *Member) append(dst []byte) []byte {

@@ -237,6 +237,9 @@ type MemberChange struct {
 	Member Member
 	// Promote: the node is a learner that becomes a voter.
 	Promote bool
+	// MaxLearners refuses a further learner beyond that many; 0 does not. It is the proposer's
+	// setting, so that all members decide alike.
+	MaxLearners uint64
 }
 
 // ClusterVersion sets the version that the whole cluster has reached, such as "3.7.0".

@@ -1,22 +1,28 @@
 package apply
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/etalon-kv/etalon/mvcc"
+)
 
 // ErrMalformed: bytes that are no command.
 var ErrMalformed = errors.New("apply: malformed command")
 
 // Errors of commands and reads. The command had no effect.
 var (
-	ErrEmptyKey       = errors.New("apply: empty key")
+	ErrEmptyKey       = mvcc.ErrEmptyKey
+	ErrTooLarge       = mvcc.ErrTooLarge
+	ErrCompacted      = mvcc.ErrCompacted
+	ErrFutureRevision = mvcc.ErrFutureRevision
 	ErrKeyNotFound    = errors.New("apply: key not found")
 	ErrValueProvided  = errors.New("apply: a value is given and to be ignored")
 	ErrLeaseProvided  = errors.New("apply: a lease is given and to be ignored")
-	ErrTooLarge       = errors.New("apply: key and value too large")
 	ErrTooManyOps     = errors.New("apply: too many operations in a transaction")
 	ErrDuplicateKey   = errors.New("apply: key is written twice in a transaction")
-	ErrSortOption     = errors.New("apply: unknown sort option")
-	ErrCompacted      = errors.New("apply: revision was compacted")
-	ErrFutureRevision = errors.New("apply: revision is in the future")
+	// ErrReadOnly: a transaction that writes was given to Machine.Txn.
+	ErrReadOnly   = errors.New("apply: transaction is not read-only")
+	ErrSortOption = errors.New("apply: unknown sort option")
 )
 
 // Errors of leases.
@@ -52,4 +58,8 @@ var (
 	ErrReplaced = errors.New("apply: state was replaced by a snapshot")
 	// ErrGap: the entries given to Apply do not follow what is applied.
 	ErrGap = errors.New("apply: entries leave a gap")
+	// ErrFounded: the machine holds something, so it cannot be founded.
+	ErrFounded = errors.New("apply: machine is not empty")
+	// ErrState: what is stored cannot be the state of a machine.
+	ErrState = errors.New("apply: stored state is corrupt")
 )
