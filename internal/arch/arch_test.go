@@ -48,8 +48,9 @@ var allowed = map[string][]string{
 	"mvcc":               {"engine", "mvcc/index"},
 	"mvcc/mvcctest":      {"mvcc", "engine", "mvcc/index"},
 	"apply":              {"mvcc", "mvcc/index", "engine", "raft"}, // of raft only its types
-	"replica":            {"raft", "raft/wal", "raft/kvlog"},
-	"replica/replicasim": {"replica", "raft", "sim", "apply", "mvcc", "engines/mem", "raft/wal"},
+	"replica":            {"raft", "raft/wal", "raft/kvlog", "replica/peers"},
+	"replica/peers":      {"raft"},
+	"replica/replicasim": {"replica", "raft", "raft/wal", "sim", "apply", "mvcc", "mvcc/index", "mvcc/index/...", "engine", "engines/mem"},
 	"server":             {"apply", "mvcc", "replica"},
 
 	// Beside the house.
