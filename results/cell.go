@@ -33,6 +33,21 @@ func quoteWord(s string) string {
 	return s
 }
 
+// notApplicable is the value of a factor that means nothing in a cell, such as the engine of a target
+// that has none.
+const notApplicable = "-"
+
+// Subject is what a cell is about, in a word: its engine, the log of a target that has no engine, or
+// the target itself where that has neither.
+func Subject(factors map[string]string) string {
+	for _, name := range []string{"engine", "log"} {
+		if v := factors[name]; v != "" && v != "none" && v != notApplicable {
+			return v
+		}
+	}
+	return factors["target"]
+}
+
 // maxIDBytes bounds a run's ID, so that with its suffixes it is a file name everywhere.
 const maxIDBytes = 160
 
@@ -44,8 +59,8 @@ func RunID(factors map[string]string, rep int, definition string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %d\n%s\n%s", rep, len(cell), len(definition), cell, definition)
 	var words []string
-	for _, name := range []string{"target", "engine", "index", "workload"} {
-		if v := factors[name]; v != "" {
+	for _, name := range []string{"target", "engine", "index", "log", "workload"} {
+		if v := factors[name]; v != "" && v != notApplicable {
 			words = append(words, v)
 		}
 	}

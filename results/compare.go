@@ -209,8 +209,14 @@ func (c *Comparison) addRows(o CompareOptions, by []string, b, n *Cell) {
 func follows(option, factor string) bool {
 	component, name, _ := strings.Cut(option, ".")
 	switch component {
-	case "engine", "asked":
+	case "engine":
 		return factor == "engine"
+	case "log":
+		return factor == "log"
+	case "asked":
+		return factor == "engine" || factor == "log"
+	case "raft":
+		return factor == "nodes" && name == "nodes"
 	case "runner":
 		return factor == "rate" && name == "schedule" || factor == "clients" && name == "workers"
 	}

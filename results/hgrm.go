@@ -73,7 +73,7 @@ func (h *Histogram) stdDev() float64 {
 // FileName is a name for a file of the cell that no other cell of a store has: readable words and a
 // hash, without an ending. Labels and kind are part of it.
 func (c *Cell) FileName(kind string) string {
-	words := []string{c.Factors["workload"], c.Factors["engine"], kind}
+	words := []string{c.Factors["workload"], Subject(c.Factors), kind}
 	sum := sha256.Sum256([]byte(CellText(c.Factors) + "\n" + string(c.Durability) + "\n" + string(c.Consistency) + "\n" + kind))
 	slug := strings.Map(func(r rune) rune {
 		if isIDRune(r) && r != '.' {

@@ -149,7 +149,7 @@ func (g *Groups) writeStages(b *bufio.Writer) {
 	fmt.Fprintln(b)
 }
 
-// stageText is median and p99 of a stage, "12 / 340 µs".
+// stageText is median and p99 of a stage: "12 / 340 µs", or with a unit each where they lie far apart.
 func stageText(stages []Stage, name string) string {
 	i := slices.IndexFunc(stages, func(s Stage) bool { return s.Name == name })
 	if i < 0 {
@@ -157,6 +157,10 @@ func stageText(stages []Stage, name string) string {
 	}
 	h := stages[i].Times
 	p50, _ := h.Quantile(0.5)
-	sc := timeScale(float64(p50))
-	return quantileText(h, 0.5, sc) + " / " + quantileText(h, 0.99, sc) + " " + sc.unit
+	p99, _ := h.Quantile(0.99)
+	sc, tail := timeScale(float64(p50)), timeScale(float64(p99))
+	if sc.unit == tail.unit || float64(p99) < 10_000*sc.by {
+		return quantileText(h, 0.5, sc) + " / " + quantileText(h, 0.99, sc) + " " + sc.unit
+	}
+	return quantileText(h, 0.5, sc) + " " + sc.unit + " / " + quantileText(h, 0.99, tail) + " " + tail.unit
 }

@@ -65,6 +65,9 @@ func (g *Groups) nameColumns() []string {
 	}
 	if len(who) == 0 {
 		who = []string{"engine"}
+		if e, log := g.Common["engine"], g.Common["log"]; e == notApplicable && log != "" {
+			who = []string{"log"}
+		}
 	}
 	return slices.Concat([]string{"workload"}, other, who)
 }
@@ -174,7 +177,7 @@ func (g *Groups) nameOf(c *Cell) string {
 		}
 	}
 	if len(words) == 0 {
-		return clipName(c.Factors["engine"] + " " + c.Factors["workload"])
+		return clipName(Subject(c.Factors) + " " + c.Factors["workload"])
 	}
 	return strings.Join(words, " ")
 }

@@ -33,6 +33,18 @@ func builtinSuites() map[string]suite.Suite {
 			},
 		},
 		"mvcc": mvccSuite(),
+		"raft": {
+			Name: "raft",
+			Doc:  "consensus alone: every log under groups of 1, 3 and 5, one client and many, 5 repetitions, about half an hour",
+			Seed: 1, Reps: 5, Warmup: 2 * time.Second, Duration: 10 * time.Second,
+			Factors: map[string][]string{
+				"target":   {"raft"},
+				"log":      logNames,
+				"nodes":    nodeCounts,
+				"workload": {"put"},
+				"clients":  {"1", "64"},
+			},
+		},
 		"engines": {
 			Name: "engines",
 			Doc:  "every engine under every YCSB workload, 10 repetitions, about two hours",

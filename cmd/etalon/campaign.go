@@ -240,15 +240,15 @@ func fixtureKey(j job) (string, error) {
 }
 
 // usesFixture tells whether a cell starts from a loaded directory; what is in memory only is loaded
-// by the run itself.
+// by the run itself, and what keeps nothing is not loaded.
 func usesFixture(cell map[string]string) bool {
-	return cell["target"] != "null" && cell["engine"] != "mem" && cell["records"] != "0"
+	return cell["target"] != "null" && cell["target"] != "raft" && cell["engine"] != "mem" && cell["records"] != "0"
 }
 
 // runName is how a run is called in progress lines: what is varied, in a few words.
 func runName(r suite.Run) string {
 	what := r.Factors["target"]
-	for _, part := range []string{r.Factors["engine"], r.Factors["index"]} {
+	for _, part := range []string{r.Factors["engine"], r.Factors["index"], r.Factors["log"], r.Factors["nodes"]} {
 		if part != suite.NotApplicable {
 			what += " " + part
 		}

@@ -77,8 +77,10 @@ func checkEngineOptions(component string, options map[string]any) error {
 		return checkOptions(component, options, &pebble.Options{}, func(o *pebble.Options) error { return o.Validate() })
 	case "badger":
 		return checkOptions(component, options, &badger.Options{}, func(o *badger.Options) error { return o.Validate() })
+	case "wal":
+		return checkOptions(component, options, &walOptions{}, (*walOptions).validate)
 	default:
-		return nearest.Error("engine", component, engineNames)
+		return nearest.Error("engine or log", component, append([]string{"wal"}, engineNames...))
 	}
 }
 
@@ -136,8 +138,8 @@ func optionNames(options any) ([]string, error) {
 	return slices.Sorted(maps.Keys(fields)), nil
 }
 
-// askedOptions is the component of a record's options that holds what was asked of the engine; the
-// component "engine" holds what came of it, defaults included.
+// askedOptions is the component of a record's options that holds what was asked of the engine or log;
+// the component "engine" or "log" holds what came of it, defaults included.
 const askedOptions = "asked"
 
 // askedText writes options as the flag --option takes their values.

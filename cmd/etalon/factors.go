@@ -18,6 +18,7 @@ import (
 var targetDocs = map[string]string{
 	"null":   "does nothing: the ceiling of the load generator on this machine",
 	"engine": "a bare storage engine: one operation is one snapshot read or one committed batch",
+	"raft":   "consensus alone: members in one process, their logs, no state machine; one operation is one entry or one read index",
 	"mvcc":   "a multi-version store on an engine: one operation is one read at a revision or one transaction",
 }
 
@@ -38,12 +39,18 @@ const (
 
 // factorTable is every factor a suite may vary, in the order of lists and names.
 func factorTable() []suite.Factor {
-	hasEngine := func(c map[string]string) bool { return c["target"] != "null" }
+	is := func(target string) func(map[string]string) bool {
+		return func(c map[string]string) bool { return c["target"] == target }
+	}
+	keeps := func(c map[string]string) bool { return c["target"] != "null" }
+	hasEngine := func(c map[string]string) bool { return keeps(c) && c["target"] != "raft" }
 	return []suite.Factor{
 		{Name: "target", Default: "engine", Doc: "what load is applied to", Check: oneOf("target", slices.Sorted(maps.Keys(targetDocs)))},
 		{Name: "engine", Default: "bolt", Doc: "storage engine", Check: oneOf("engine", engineNames), Applies: hasEngine},
-		{Name: "index", Default: "packed", Doc: "key index of the mvcc target", Check: oneOf("index", indexNames), Applies: func(c map[string]string) bool { return c["target"] == "mvcc" }},
-		{Name: "durability", Default: "group", Doc: "what an acknowledged write has survived", Check: oneOf("durability", slices.Sorted(maps.Keys(durabilityDocs))), Applies: hasEngine},
+		{Name: "index", Default: "packed", Doc: "key index of the mvcc target", Check: oneOf("index", indexNames), Applies: is("mvcc")},
+		{Name: "log", Default: "wal", Doc: "log of each member of a raft group", Check: oneOf("log", logNames), Applies: is("raft")},
+		{Name: "nodes", Default: "3", Doc: "members of a raft group", Check: oneOf("nodes", nodeCounts), Applies: is("raft")},
+		{Name: "durability", Default: "group", Doc: "what an acknowledged write has survived", Check: oneOf("durability", slices.Sorted(maps.Keys(durabilityDocs))), Applies: keeps},
 		{Name: "policy", Default: defaultPolicy, Doc: "when interval durability commits: operations, bytes or time, whichever comes first", Check: func(v string) error { _, err := parsePolicy(v); return err },
 			Applies: func(c map[string]string) bool { return hasEngine(c) && c["durability"] == "interval" }},
 		{Name: "workload", Default: "ycsb-a", Doc: "mix of operations", Check: oneOf("workload", bench.Workloads())},
@@ -178,8 +185,11 @@ func checkCell(cell map[string]string) error {
 	if spec.Batch > 1 && !writesPairs(spec.Workload) {
 		return fmt.Errorf("batch=%d with workload=%s, which writes nothing: batch wants a workload with writes", spec.Batch, spec.Workload)
 	}
-	if cell["workload"] == "compare-and-put" && cell["target"] == "engine" {
-		return fmt.Errorf("workload=compare-and-put with target=engine, which cannot compare: accepted with mvcc; ycsb-f reads and puts without")
+	if t := cell["target"]; cell["workload"] == "compare-and-put" && (t == "engine" || t == "raft") {
+		return fmt.Errorf("workload=compare-and-put with target=%s, which cannot compare: accepted with mvcc; ycsb-f reads and puts without", t)
+	}
+	if cell["target"] == "raft" && cell["durability"] == "interval" {
+		return fmt.Errorf("durability=interval with target=raft, whose members vote by what their logs hold: accepted are sync, group, none")
 	}
 	if bench.NeedsRevisions(cell["workload"]) && cell["target"] == "engine" {
 		return fmt.Errorf("workload=%s with target=engine, which has no revisions: accepted with mvcc", cell["workload"])

@@ -133,6 +133,8 @@ func (j job) measure(ctx context.Context) (rec *results.Record, err error) {
 		runner.Target, runner.NoVerify, runner.Alone = targets.Null{}, true, true
 		return runner.Run(ctx)
 	}
+	keepsNothing := f["target"] == "raft" // there is nothing to load, and no answer to judge
+	runner.NoVerify = keepsNothing
 	if runner.Ceiling, err = j.ceiling(ctx, runner); err != nil {
 		return nil, err
 	}
@@ -140,12 +142,12 @@ func (j job) measure(ctx context.Context) (rec *results.Record, err error) {
 	defer func() { err = errors.Join(err, opened.Close()) }()
 	runner.Fixture = func(ctx context.Context) (_ bench.Target, loaded bool, err error) {
 		opened, err = j.prepare(ctx)
-		return opened.target, j.Fixture != "", err
+		return opened.target, j.Fixture != "" || keepsNothing, err
 	}
 	if rec, err = runner.Run(ctx); err != nil {
 		return nil, err
 	}
-	if asked := askedText(j.Options[f["engine"]]); len(asked) > 0 {
+	if asked := askedText(j.Options[storeOf(f)]); len(asked) > 0 {
 		rec.Options[askedOptions] = asked
 	}
 	rec.Options["fixture"] = map[string]string{"cloned": strconv.FormatBool(j.Fixture != ""), "hash": j.FixtureHash}

@@ -22,12 +22,15 @@ func lists() []struct {
 	name    string
 	entries []entry
 } {
-	var engines, indexes []entry
+	var engines, indexes, logs []entry
 	for _, name := range engineNames {
 		engines = append(engines, entry{name, engineDocs[name]})
 	}
 	for _, name := range indexNames {
 		indexes = append(indexes, entry{name, indexDocs[name]})
+	}
+	for _, name := range logNames {
+		logs = append(logs, entry{name, logDoc(name)})
 	}
 	var workloads, factors, suites []entry
 	for _, name := range bench.Workloads() {
@@ -47,6 +50,7 @@ func lists() []struct {
 		{"targets", sortedEntries(targetDocs)},
 		{"engines", engines},
 		{"indexes", indexes},
+		{"logs", logs},
 		{"workloads", workloads},
 		{"durabilities", sortedEntries(durabilityDocs)},
 		{"factors", factors},
@@ -68,7 +72,7 @@ func listCommand(tty terminal) *cobra.Command {
 	}
 	return &cobra.Command{
 		Use:       "list [" + strings.Join(names, "|") + "]",
-		Short:     "List suites, targets, engines, indexes, workloads, durabilities and factors",
+		Short:     "List suites, targets, engines, indexes, logs, workloads, durabilities and factors",
 		ValidArgs: names,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {

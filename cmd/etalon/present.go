@@ -83,7 +83,7 @@ func repeatCommand(r *results.Record) string {
 	}
 	asked := r.Options[askedOptions]
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
-		parts = append(parts, "--option="+shellWord(r.Factors["engine"]+"."+name+"="+asked[name]))
+		parts = append(parts, "--option="+shellWord(storeOf(r.Factors)+"."+name+"="+asked[name]))
 	}
 	runner := r.Options["runner"]
 	for _, f := range []struct{ flag, option string }{{"duration", "measure"}, {"warmup", "warmup"}} {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/etalon-kv/etalon/bench"
 	"github.com/etalon-kv/etalon/engine"
@@ -40,15 +41,20 @@ func newIndex(name string) (index.Index, error) {
 	}
 }
 
-// stack is what a run drives, from the target down to the engine. A zero stack is closed.
+// stack is what a run drives, from the target down to the engine or the logs. A zero stack is closed.
 type stack struct {
 	target  bench.Target
+	group   io.Closer   // the raft group; nil where the target is none
 	store   *mvcc.Store // nil where the target has none
 	backend engine.Backend
+	below   []io.Closer // the logs of a raft group and what they stand on
 }
 
 // openStack opens what the job's cell names in dir, with the given durability.
 func (j job) openStack(ctx context.Context, dir string, d results.Durability) (s stack, err error) {
+	if j.Run.Factors["target"] == "raft" {
+		return j.openGroup(ctx, dir, d)
+	}
 	if s.backend, err = j.open(dir, d); err != nil {
 		return stack{}, err
 	}
@@ -80,6 +86,12 @@ func (j job) openStack(ctx context.Context, dir string, d results.Durability) (s
 // Close closes what is open, from the top.
 func (s stack) Close() error {
 	var errs []error
+	if s.group != nil {
+		errs = append(errs, s.group.Close())
+	}
+	for _, c := range s.below {
+		errs = append(errs, c.Close())
+	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/etalon-kv/etalon/raft"
 )
@@ -24,11 +25,12 @@ type Log struct {
 	// files is held for reading while a segment is read, and for writing while one goes away. It is
 	// taken before mu.
 	files sync.RWMutex
-	// mu guards st, cache and segments against readers. The writer alone changes them, and reads
+	// mu guards st, cache, segments and spares against readers. The writer alone changes them, and reads
 	// them without it.
 	mu       sync.RWMutex
 	st       state
 	segments []*segment // oldest first; the last is seg
+	spares   []spare
 	closed   bool
 
 	// cache are the newest entries, from cacheFirst to st.last without a gap; those from stagedFirst
@@ -41,7 +43,6 @@ type Log struct {
 	// The rest belongs to the writer.
 	seg     *segment
 	nextSeq uint64
-	spares  []spare
 	// stage holds the records that are not written yet; they go to the place end of seg.
 	stage []byte
 	image []byte // their sectors, kept to be used again
@@ -54,8 +55,11 @@ type Log struct {
 	failed    error
 
 	recovery Recovery
-	stats    Stats
+	counts   counts
 }
+
+// counts are what Stats counts; atomic, so that anybody may look.
+type counts struct{ writes, flushes, syncs, written atomic.Int64 }
 
 // Stats are counts since Open and sizes now.
 type Stats struct {
@@ -71,9 +75,14 @@ type Stats struct {
 // Recovered tells what Open found.
 func (l *Log) Recovered() Recovery { return l.recovery }
 
-// Stats may be called where the writing methods may.
+// Stats may be called by any goroutine, also beside a writer.
 func (l *Log) Stats() Stats {
-	s := l.stats
+	s := Stats{
+		Writes: l.counts.writes.Load(), Flushes: l.counts.flushes.Load(),
+		Syncs: l.counts.syncs.Load(), WrittenBytes: l.counts.written.Load(),
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	s.Segments = len(l.segments)
 	for _, seg := range l.segments {
 		s.DiskBytes += seg.size
@@ -118,7 +127,7 @@ func (l *Log) Write(snap *raft.Snapshot, entries []raft.Entry, hard raft.HardSta
 	if err := l.reserve(need); err != nil {
 		return err
 	}
-	l.stats.Writes++
+	l.counts.writes.Add(1)
 	l.mu.Lock()
 	if snap != nil {
 		l.putSnapshot(snap, encoded)
@@ -318,8 +327,8 @@ func (l *Log) writeSectors(data []byte) error {
 	if _, err := l.seg.file.WriteAt(l.image, n*sectorBytes); err != nil {
 		return fmt.Errorf("wal: write %s: %w", l.seg.name, err)
 	}
-	l.stats.Flushes++
-	l.stats.WrittenBytes += int64(len(l.image))
+	l.counts.flushes.Add(1)
+	l.counts.written.Add(int64(len(l.image)))
 	l.proven = l.durable
 	l.end += int64(len(data))
 	return nil
@@ -329,7 +338,7 @@ func (l *Log) syncFile() error {
 	if err := l.seg.file.Sync(); err != nil {
 		return l.fail(fmt.Errorf("wal: sync %s: %w", l.seg.name, err))
 	}
-	l.stats.Syncs++
+	l.counts.syncs.Add(1)
 	l.durable = l.end
 	return nil
 }

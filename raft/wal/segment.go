@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/etalon-kv/etalon/raft"
 )
@@ -114,7 +115,9 @@ func (l *Log) create(need int64) error {
 func (l *Log) blank(h *header) (File, string, error) {
 	for i, sp := range l.spares {
 		if sp.size == h.size {
-			l.spares = append(l.spares[:i], l.spares[i+1:]...)
+			l.mu.Lock()
+			l.spares = slices.Delete(l.spares, i, i+1)
+			l.mu.Unlock()
 			h.recycled = true
 			return sp.file, sp.name, nil
 		}
@@ -140,8 +143,8 @@ func (l *Log) prepare(f File, image []byte, from, to string) error {
 	if err := l.fs.SyncDir(); err != nil {
 		return fmt.Errorf("wal: sync of the directory: %w", err)
 	}
-	l.stats.Syncs += 2
-	l.stats.WrittenBytes += int64(len(image))
+	l.counts.syncs.Add(2)
+	l.counts.written.Add(int64(len(image)))
 	return nil
 }
 
@@ -183,7 +186,7 @@ func (l *Log) release() error {
 	if err := l.fs.SyncDir(); err != nil {
 		return fmt.Errorf("wal: sync of the directory: %w", err)
 	}
-	l.stats.Syncs++
+	l.counts.syncs.Add(1)
 	return nil
 }
 
@@ -199,7 +202,9 @@ func (l *Log) retire(seg *segment) error {
 	if err := l.fs.Rename(seg.name, name); err != nil {
 		return fmt.Errorf("wal: rename to %s: %w", name, err)
 	}
+	l.mu.Lock()
 	l.spares = append(l.spares, spare{seg.file, name, seg.size})
+	l.mu.Unlock()
 	return nil
 }
 

@@ -58,10 +58,7 @@ func split(workload string, cells []*results.Cell) []Panel {
 		return []Panel{newPanel(workload, cells)}
 	}
 	varying := differing(cells)
-	lead := "engine"
-	if !slices.Contains(varying, lead) && len(varying) > 0 {
-		lead = varying[0]
-	}
+	lead := leading(varying)
 	var order []string
 	groups := map[string][]*results.Cell{}
 	for _, c := range cells {
@@ -91,6 +88,19 @@ func split(workload string, cells []*results.Cell) []Panel {
 	return out
 }
 
+// leading is the factor that a panel compares: the engine or the log, if one of them varies.
+func leading(varying []string) string {
+	for _, f := range []string{"engine", "log"} {
+		if slices.Contains(varying, f) {
+			return f
+		}
+	}
+	if len(varying) > 0 {
+		return varying[0]
+	}
+	return "engine"
+}
+
 func newPanel(title string, cells []*results.Cell) Panel {
 	varying := differing(cells)
 	p := Panel{Title: Clean(title), Labels: labels(cells)}
@@ -103,7 +113,8 @@ func newPanel(title string, cells []*results.Cell) Panel {
 	for _, c := range cells {
 		words := []string{engineOf(c)}
 		for _, f := range varying {
-			if f != "engine" && f != "durability" && c.Factors[f] != "" {
+			isName := f == "engine" || f == "log" && engineOf(c) == c.Factors[f]
+			if !isName && f != "durability" && c.Factors[f] != "" {
 				words = append(words, factorText(f, c.Factors[f]))
 			}
 		}
@@ -169,12 +180,9 @@ func differing(cells []*results.Cell) []string {
 
 func factorText(name, value string) string { return name + "=" + value }
 
-// engineOf names what a line is about: the engine, or the target where that has none.
+// engineOf names what a line is about: the engine, or the log, or the target where that has neither.
 func engineOf(c *results.Cell) string {
-	if e := c.Factors["engine"]; e != "" && e != "none" {
-		return e
-	}
-	return c.Factors["target"]
+	return results.Subject(c.Factors)
 }
 
 // rank puts the engines everybody knows first, in one order in every figure.

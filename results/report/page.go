@@ -98,7 +98,7 @@ func lede(records []*results.Record, cells int) string {
 		return "There are no runs to report."
 	}
 	first, last := records[0].Start, records[0].Start
-	sets := map[string]map[string]bool{"engine": {}, "workload": {}}
+	sets := map[string]map[string]bool{"engine": {}, "log": {}, "workload": {}}
 	for _, r := range records {
 		if r.Start.Before(first) {
 			first = r.Start
@@ -107,11 +107,21 @@ func lede(records []*results.Record, cells int) string {
 			last = r.Start
 		}
 		for factor, set := range sets {
-			set[r.Factors[factor]] = true
+			if v := r.Factors[factor]; v != "" && v != "-" {
+				set[v] = true
+			}
 		}
 	}
-	return fmt.Sprintf("%s of %s: %s, %s. Measured %s.", count(len(records), "run"), count(cells, "cell"),
-		count(len(sets["engine"]), "engine"), count(len(sets["workload"]), "workload"), span(first, last))
+	parts := []string{count(len(sets["engine"]), "engine")}
+	if n := len(sets["log"]); n > 0 {
+		parts = append(parts, count(n, "raft log"))
+		if len(sets["engine"]) == 0 {
+			parts = parts[1:]
+		}
+	}
+	parts = append(parts, count(len(sets["workload"]), "workload"))
+	return fmt.Sprintf("%s of %s: %s. Measured %s.", count(len(records), "run"), count(cells, "cell"),
+		strings.Join(parts, ", "), span(first, last))
 }
 
 // span writes two times, the common parts once.

@@ -73,10 +73,7 @@ func summary(panels []plot.Panel) ([]column, []row) {
 
 func summaryFields(l plot.Line, extra []string) []field {
 	c := l.Cell
-	name := text(c.Factors["engine"])
-	if name.Text == "" || name.Text == "none" {
-		name = text(c.Factors["target"])
-	}
+	name := text(results.Subject(c.Factors))
 	name.Look = &l.Look
 	fields := []field{text(c.Factors["workload"]), name}
 	for _, f := range extra {
@@ -140,7 +137,7 @@ func extraFactors(panels []plot.Panel) []string {
 			for f, v := range l.Cell.Factors {
 				if was, ok := first[f]; !ok {
 					first[f] = v
-				} else if was != v && !slices.Contains(out, f) && f != "workload" && f != "engine" && f != "durability" {
+				} else if was != v && !slices.Contains(out, f) && f != "workload" && f != "engine" && f != "durability" && !isSubject(l.Cell, f) {
 					out = append(out, f)
 				}
 			}
@@ -148,6 +145,11 @@ func extraFactors(panels []plot.Panel) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// isSubject: the factor is the name of the row already.
+func isSubject(c *results.Cell, factor string) bool {
+	return factor == "log" && results.Subject(c.Factors) == c.Factors["log"]
 }
 
 // grouped writes a whole number with commas between thousands.

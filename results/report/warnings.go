@@ -104,9 +104,6 @@ func cellWarnings(cells []*results.Cell) []warning {
 
 // cellName names a cell by the factors that everybody looks for.
 func cellName(factors map[string]string) string {
-	words := []string{factors["workload"], factors["engine"]}
-	if factors["engine"] == "" || factors["engine"] == "none" {
-		words[1] = factors["target"]
-	}
+	words := []string{factors["workload"], results.Subject(factors)}
 	return results.Inert(strings.Join(words, " on "))
 }
