@@ -7,10 +7,10 @@ import (
 	"slices"
 )
 
-// Stage is a histogram that a target kept by itself: of one stretch of the way that operations take
-// through it ("sync"), or of one kind of event that no client waits for ("compaction"). Unlike the
-// latencies in Ops it comes from the target's own stamps, so it says where within an operation the
-// time goes. Stages need not follow one another: Doc says from where to where one reaches.
+// Stage is a histogram that a target kept by itself, of one stretch of the way that operations take
+// through it ("sync"). Unlike the latencies in Ops and Background it comes from the target's own stamps
+// and not from the load generator's, so it says where within an operation the time goes. Stages need
+// not follow one another: Doc says from where to where one reaches.
 type Stage struct {
 	// Name is a word of letters, digits and dashes, unique in its record.
 	Name string `json:"name"`
