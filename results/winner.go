@@ -187,7 +187,7 @@ func (w Winner) String() string {
 
 func (w Winner) verdict() string {
 	if len(w.Ranked) < 2 {
-		return "fewer than two contenders have a " + w.Metric.Title
+		return "fewer than two contenders have " + withArticle(w.Metric.Title)
 	}
 	first, second, r := w.Names[0], w.Names[1], w.Ratio
 	if r.NA == 0 {
@@ -195,7 +195,7 @@ func (w Winner) verdict() string {
 	}
 	lead := fmt.Sprintf("%s times the %s of %s", times(r.Center), w.Metric.Title, second)
 	if w.Metric.Better == LowerBetter {
-		lead = fmt.Sprintf("a %s that is %s times lower than that of %s", w.Metric.Title, times(r.Center), second)
+		lead = fmt.Sprintf("%s that is %s times lower than that of %s", withArticle(w.Metric.Title), times(r.Center), second)
 	}
 	runs := fmt.Sprintf("%d and %d runs", r.NA, r.NB)
 	switch {
@@ -212,6 +212,13 @@ func (w Winner) verdict() string {
 		return fmt.Sprintf("no winner at %s, which are too few for a verdict; %s has %s", runs, first, lead)
 	}
 	return fmt.Sprintf("no winner at %s: %s has %s, but the %s includes 1", runs, first, lead, interval)
+}
+
+func withArticle(noun string) string {
+	if strings.ContainsAny(noun[:1], "aeiou") {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 func times(x float64) string {

@@ -231,7 +231,10 @@
 
   function clockName() {
     const open = shown().some((line) => (line.latency[state.kind] || {}).response);
-    return open && state.clock === "response" ? "response time (due → done)" : "service time (sent → done)";
+    const response = open && state.clock === "response";
+    if (state.kind === "compaction") return "duration (asked for → done)";
+    const end = state.kind === "event" ? "a watcher had it" : "done";
+    return response ? `response time (due → ${end})` : `service time (sent → ${end})`;
   }
 
   // ---- The figures ---------------------------------------------------------------------------
