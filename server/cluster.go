@@ -1,0 +1,164 @@
+package server
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/binary"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/etalon-kv/etalon/apply"
+	"github.com/etalon-kv/etalon/raft"
+)
+
+// clusterServer is etcd's Cluster service. Its headers tell no revision.
+type clusterServer struct {
+	pb.UnsafeClusterServer
+	s *Server
+}
+
+// MemberID is the id that etcd gives a member: of its peer URLs, the cluster's token and, for one
+// that joins a cluster which runs, the time in seconds since 1970; 0 for a founding member.
+func MemberID(peerURLs []string, token string, unix int64) uint64 {
+	urls := slices.Sorted(slices.Values(peerURLs))
+	text := strings.Join(urls, "") + token
+	if unix != 0 {
+		text += strconv.FormatInt(unix, 10)
+	}
+	sum := sha1.Sum([]byte(text))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// ClusterID is the id that etcd gives a cluster, of its founding members.
+func ClusterID(members []uint64) uint64 {
+	var b []byte
+	for _, id := range slices.Sorted(slices.Values(members)) {
+		b = binary.BigEndian.AppendUint64(b, id)
+	}
+	sum := sha1.Sum(b)
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// parsePeerURLs returns urls in order, or the error that etcd gives for them.
+func parsePeerURLs(urls []string) ([]string, error) {
+	if len(urls) == 0 {
+		return nil, rpctypes.ErrGRPCMemberBadURLs
+	}
+	parsed := make([]string, 0, len(urls))
+	for _, text := range urls {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err != nil {
+			return nil, rpctypes.ErrGRPCMemberBadURLs
+		}
+		switch u.Scheme {
+		case "http", "https":
+			if _, _, err := net.SplitHostPort(u.Host); err != nil || u.Path != "" {
+				return nil, rpctypes.ErrGRPCMemberBadURLs
+			}
+		case "unix", "unixs":
+		default:
+			return nil, rpctypes.ErrGRPCMemberBadURLs
+		}
+		parsed = append(parsed, u.String())
+	}
+	slices.Sort(parsed)
+	return parsed, nil
+}
+
+// MemberList lists the members, as of now if that is asked for.
+func (c *clusterServer) MemberList(ctx context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+	if r.Linearizable {
+		if err := c.s.replica.ReadIndex(ctx); err != nil {
+			return nil, err
+		}
+	}
+	members, _ := c.s.state.Members()
+	return &pb.MemberListResponse{Header: c.s.pbHeader(0), Members: pbMembers(members)}, nil
+}
+
+// MemberAdd adds a member.
+func (c *clusterServer) MemberAdd(ctx context.Context, r *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
+	urls, err := parsePeerURLs(r.PeerURLs)
+	if err != nil {
+		return nil, err
+	}
+	m := apply.Member{ID: MemberID(urls, "", c.s.config.Now().Unix()), PeerURLs: urls, Learner: r.IsLearner}
+	t := raft.AddVoter
+	if m.Learner {
+		t = raft.AddLearner
+	}
+	members, err := c.change(ctx, t, apply.MemberChange{Member: m, MaxLearners: uint64(c.s.config.MaxLearners)})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.MemberAddResponse{Header: c.s.pbHeader(0), Member: pbMember(m), Members: pbMembers(members)}, nil
+}
+
+// MemberRemove removes a member, for good.
+func (c *clusterServer) MemberRemove(ctx context.Context, r *pb.MemberRemoveRequest) (*pb.MemberRemoveResponse, error) {
+	members, err := c.change(ctx, raft.RemoveNode, apply.MemberChange{Member: apply.Member{ID: r.ID}})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.MemberRemoveResponse{Header: c.s.pbHeader(0), Members: pbMembers(members)}, nil
+}
+
+// MemberPromote makes a learner a voter.
+func (c *clusterServer) MemberPromote(ctx context.Context, r *pb.MemberPromoteRequest) (*pb.MemberPromoteResponse, error) {
+	members, err := c.change(ctx, raft.AddVoter, apply.MemberChange{Member: apply.Member{ID: r.ID}, Promote: true})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.MemberPromoteResponse{Header: c.s.pbHeader(0), Members: pbMembers(members)}, nil
+}
+
+// MemberUpdate changes a member's peer URLs.
+func (c *clusterServer) MemberUpdate(ctx context.Context, r *pb.MemberUpdateRequest) (*pb.MemberUpdateResponse, error) {
+	cmd := &apply.SetMember{Fields: apply.MemberPeerURLs, Member: apply.Member{ID: r.ID, PeerURLs: r.PeerURLs}}
+	res, err := propose[*apply.MembersResult](ctx, c.s, cmd, 0)
+	if err != nil {
+		return nil, err
+	}
+	if res.Err != nil {
+		return nil, res.Err
+	}
+	return &pb.MemberUpdateResponse{Header: c.s.pbHeader(0), Members: pbMembers(res.Members)}, nil
+}
+
+// change carries out a change of one member and returns the members after it. What the state
+// machine would refuse anyway is refused first, so that it is told in etcd's order.
+func (c *clusterServer) change(ctx context.Context, t raft.ChangeType, m apply.MemberChange) ([]apply.Member, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.s.config.requestTimeout())
+	defer cancel()
+	cc := raft.ConfChange{
+		Changes: []raft.Change{{Type: t, Node: raft.NodeID(m.Member.ID)}},
+		Context: m.Append(nil),
+	}
+	v, err := c.s.replica.ChangeMembers(ctx, cc)
+	if err != nil {
+		return nil, err
+	}
+	res, ok := v.(*apply.MembersResult)
+	if !ok {
+		return nil, errUnexpected
+	}
+	return res.Members, res.Err
+}
+
+func pbMembers(members []apply.Member) []*pb.Member {
+	list := make([]*pb.Member, len(members))
+	for i, m := range members {
+		list[i] = pbMember(m)
+	}
+	return list
+}
+
+func pbMember(m apply.Member) *pb.Member {
+	return &pb.Member{ID: m.ID, Name: m.Name, PeerURLs: m.PeerURLs, ClientURLs: m.ClientURLs, IsLearner: m.Learner}
+}

@@ -1,0 +1,260 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/etalon-kv/etalon/apply"
+	"github.com/etalon-kv/etalon/raft"
+	"github.com/etalon-kv/etalon/replica"
+	"github.com/etalon-kv/etalon/replica/peers"
+)
+
+// Log is a log that can be closed.
+type Log interface {
+	replica.Log
+	io.Closer
+}
+
+// NodeConfig is what a member is made of, and where it keeps it.
+type NodeConfig struct {
+	// Dir is the data directory. What belongs to the member is in DIR/member: identity, log, state.
+	Dir string
+	// Name is the member's, and Token the cluster's, which makes clusters with equal members
+	// different ones.
+	Name, Token string
+	// PeerURLs and ClientURLs are where the member can be reached: they are told to all.
+	PeerURLs, ClientURLs []string
+	// Cluster names the members that the cluster is founded with, this one included, and their
+	// peer URLs. It counts only for a directory that is not there yet.
+	Cluster map[string][]string
+	// Join: the cluster runs already, and has members. It counts only for a directory that is not
+	// there yet.
+	Join *Joining
+	// Engine is the name of what State.Open opens, to be compared when the directory is opened again.
+	Engine string
+	// State says what the state is kept in; its Dir is set here.
+	State apply.Config
+	// OpenLog opens the log in a directory, for the member with that id.
+	OpenLog func(dir string, id uint64) (Log, error)
+	// Replica tunes the replica; what it is made of is set here.
+	Replica replica.Config
+	// Server tunes the server, likewise.
+	Server Config
+}
+
+// Joining is what a member knows of the cluster that it joins: MemberAdd has told its id.
+type Joining struct {
+	Cluster uint64
+	Members []apply.Member
+}
+
+// Node is a running member: its log, state and replica, and the server of it.
+type Node struct {
+	Server  *Server
+	Replica *replica.Replica
+	State   *apply.Machine
+
+	config NodeConfig
+	id     identity
+	log    Log
+	server atomic.Pointer[Server] // for calls of other members
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+}
+
+// StartNode opens the member in c.Dir, or makes it, and starts it. The caller must Close it.
+func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
+	n := &Node{config: c}
+	dir := filepath.Join(c.Dir, "member")
+	if err := n.identify(dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.closeStores())
+		}
+	}()
+	if err := n.openStores(ctx, dir); err != nil {
+		return nil, err
+	}
+	rc := c.Replica
+	rc.ID, rc.Group, rc.Log, rc.State, rc.Found = raft.NodeID(n.id.Member), n.id.Cluster, n.log, n.State, n.id.Founding
+	rc.Dir = filepath.Join(dir, "snapshots")
+	rc.Peers = n.peers()
+	rc.Handle = n.answer
+	if n.Replica, err = replica.Open(rc); err != nil {
+		return nil, err
+	}
+	sc := c.Server
+	sc.Replica, sc.State, sc.Cluster, sc.Member = n.Replica, n.State, n.id.Cluster, rc.ID
+	if n.Server, err = New(sc); err != nil {
+		return nil, errors.Join(err, n.Replica.Close())
+	}
+	n.server.Store(n.Server)
+	ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	n.work.Go(func() { n.publish(ctx) })
+	n.work.Go(func() { n.followMembers(ctx) })
+	return n, nil
+}
+
+// identify finds out who the member is, or decides it for a new directory.
+func (n *Node) identify(dir string) error {
+	id, err := loadIdentity(dir)
+	if err != nil {
+		return err
+	}
+	if id != nil {
+		n.id = *id
+		if id.Engine != n.config.Engine {
+			return fmt.Errorf("%w: %s keeps its state in engine %s, not %s", ErrIdentity, dir, id.Engine, n.config.Engine)
+		}
+		return nil
+	}
+	n.id = identity{Format: identityFormat, Name: n.config.Name, Incarnation: newIncarnation(), Engine: n.config.Engine}
+	if j := n.config.Join; j != nil {
+		for _, m := range j.Members {
+			if slices.Equal(slices.Sorted(slices.Values(m.PeerURLs)), slices.Sorted(slices.Values(n.config.PeerURLs))) {
+				n.id.Cluster, n.id.Member = j.Cluster, m.ID
+				return n.id.store(dir)
+			}
+		}
+		return fmt.Errorf("%w: the cluster has no member with peer URLs %q", ErrIdentity, n.config.PeerURLs)
+	}
+	if n.config.Cluster[n.config.Name] == nil {
+		return fmt.Errorf("%w: the initial cluster does not name %q", ErrIdentity, n.config.Name)
+	}
+	for _, m := range n.founders() {
+		if m.Name == n.config.Name {
+			n.id.Member = m.ID
+		}
+	}
+	n.id.Founding = true
+	n.id.Cluster = ClusterID(founderIDs(n.founders()))
+	return n.id.store(dir)
+}
+
+// founders are the members that the cluster begins with. All of them must find the same.
+func (n *Node) founders() []apply.Member {
+	var list []apply.Member
+	for name, urls := range n.config.Cluster {
+		urls := slices.Sorted(slices.Values(urls))
+		list = append(list, apply.Member{ID: MemberID(urls, n.config.Token, 0), Name: name, PeerURLs: urls})
+	}
+	slices.SortFunc(list, func(a, b apply.Member) int { return compareID(a.ID, b.ID) })
+	return list
+}
+
+func compareID(a, b uint64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func founderIDs(members []apply.Member) (ids []uint64) {
+	for _, m := range members {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+// openStores opens log and state. A founding member's state begins with the members.
+func (n *Node) openStores(ctx context.Context, dir string) (err error) {
+	sc := n.config.State
+	sc.Dir = filepath.Join(dir, "state")
+	if n.State, err = apply.Open(ctx, sc); err != nil {
+		return err
+	}
+	if n.log, err = n.config.OpenLog(filepath.Join(dir, "log"), n.id.Member); err != nil {
+		return err
+	}
+	if n.id.Founding && n.State.Applied().Index == 0 {
+		founders := n.founders()
+		if ClusterID(founderIDs(founders)) != n.id.Cluster {
+			return fmt.Errorf("%w: it was made for cluster %x, the initial cluster is %x", ErrIdentity, n.id.Cluster, ClusterID(founderIDs(founders)))
+		}
+		return n.State.Found(founders)
+	}
+	return nil
+}
+
+// peers are the other members, as far as they are known.
+func (n *Node) peers() []peers.Peer {
+	members, _ := n.State.Members()
+	if len(members) == 0 && n.config.Join != nil {
+		members = n.config.Join.Members
+	}
+	var list []peers.Peer
+	for _, m := range members {
+		if m.ID != n.id.Member {
+			list = append(list, peers.Peer{ID: raft.NodeID(m.ID), Addrs: m.PeerURLs, Incarnation: m.Incarnation})
+		}
+	}
+	return list
+}
+
+func (n *Node) answer(ctx context.Context, from raft.NodeID, payload []byte) ([]byte, error) {
+	s := n.server.Load()
+	if s == nil {
+		return nil, replica.ErrNotLeader
+	}
+	return s.Answer(ctx, from, payload)
+}
+
+// publish tells all members this one's name and client URLs, until they know.
+func (n *Node) publish(ctx context.Context) {
+	m := apply.Member{ID: n.id.Member, Name: n.config.Name, ClientURLs: n.config.ClientURLs, Incarnation: n.id.Incarnation}
+	cmd := &apply.SetMember{Fields: apply.MemberName | apply.MemberClientURLs | apply.MemberIncarnation, Member: m}
+	for ctx.Err() == nil {
+		try, cancel := context.WithTimeout(ctx, n.Server.config.requestTimeout())
+		_, err := propose[*apply.MembersResult](try, n.Server, cmd, 0)
+		cancel()
+		if err == nil || errors.Is(err, replica.ErrClosed) || errors.Is(err, replica.ErrStopped) {
+			return
+		}
+		n.Server.config.Logger.Warn("publishing the member's attributes", "error", err)
+	}
+}
+
+// followMembers tells the transport whenever the members change.
+func (n *Node) followMembers(ctx context.Context) {
+	for {
+		_, changed := n.State.Members()
+		n.Replica.SetPeers(n.peers())
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Close stops the member and closes what it has opened. The grpc.Server must have been stopped.
+func (n *Node) Close() error {
+	n.Server.Stop()
+	n.cancel()
+	err := n.Replica.Close()
+	n.work.Wait()
+	n.Server.Close()
+	return errors.Join(err, n.closeStores())
+}
+
+func (n *Node) closeStores() (err error) {
+	if n.log != nil {
+		err = n.log.Close()
+	}
+	if n.State != nil {
+		err = errors.Join(err, n.State.Close())
+	}
+	return err
+}
