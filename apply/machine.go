@@ -81,6 +81,10 @@ func Open(ctx context.Context, c Config) (*Machine, error) {
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
+	// What was found may be in the caches of the system only.
+	if err := s.store.Sync(); err != nil {
+		return nil, errors.Join(err, s.closeStore(), b.Close())
+	}
 	m.current.Store(s)
 	m.durable.begin(s)
 	return m, nil

@@ -126,6 +126,7 @@ type buffered struct {
 	out  Batch // of inner, the committer's
 
 	batches, ops, syncs atomic.Int64
+	taken, durable      atomic.Int64 // batches that went into a group, and those of committed groups
 }
 
 // view is what a Snapshot pins: inner's state, at most two groups above it, and how far into the
@@ -156,8 +157,14 @@ func (l limit) takes(ops, bytes int64) bool {
 // Caps are the inner backend's, without AlwaysSync.
 func (u *buffered) Caps() Caps {
 	c := u.caps
-	c.AlwaysSync, c.Drain = false, true
+	c.AlwaysSync, c.Drain, c.Progress = false, true, c.Persistent
 	return c
+}
+
+// Progress counts whole groups as durable when their commit has returned.
+func (u *buffered) Progress() (applied, durable int64) {
+	durable = u.durable.Load() // first, so that it is never the larger
+	return u.taken.Load(), durable
 }
 
 // Options are the inner backend's and the policy.

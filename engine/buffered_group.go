@@ -21,6 +21,7 @@ type group struct {
 
 	// The writer's; the committer's once it has the group.
 	ops, bytes int64
+	batches    int64
 	since      time.Time // of the first write
 	nodes      int
 	slab       []node

@@ -137,6 +137,37 @@ func TestBufferedCommits(t *testing.T) {
 	})
 }
 
+func TestBufferedKnowsWhatIsDurable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGated(t)
+		u := buffered(t, g, engine.Policy{Interval: time.Hour, MaxOps: 2})
+		want := func(applied, durable int64) {
+			t.Helper()
+			synctest.Wait()
+			if a, d := u.(engine.Progressing).Progress(); a != applied || d != durable {
+				t.Errorf("Progress = %d, %d, want %d, %d", a, d, applied, durable)
+			}
+		}
+		check(t, u.Apply(u.NewBatch(), false))
+		want(0, 0)
+		check(t, put(u, "a", 1, false))
+		check(t, put(u, "b", 1, false)) // full
+		want(2, 0)
+		check(t, put(u, "c", 1, false))
+		<-g.began
+		g.pass <- nil
+		want(3, 2)
+		check(t, put(u, "d", 1, false))
+		<-g.began
+		want(4, 2)
+		g.pass <- errors.New("no disk")
+		want(4, 2)
+		if err := u.Close(); !errors.Is(err, engine.ErrFailed) {
+			t.Errorf("Close = %v, want ErrFailed", err)
+		}
+	})
+}
+
 // recorder counts what reaches the inner backend.
 type recorder struct {
 	engine.Backend

@@ -94,7 +94,8 @@ func (u *buffered) add(ops []pendingOp) error {
 		seq++
 		g.put(&ops[i], u.hash(ops[i].space, ops[i].key), seq)
 	}
-	g.ops, g.bytes = g.ops+int64(len(ops)), g.bytes+bytes
+	g.ops, g.bytes, g.batches = g.ops+int64(len(ops)), g.bytes+bytes, g.batches+1
+	u.taken.Add(1)
 	if first {
 		g.since = time.Now()
 	}
@@ -226,6 +227,7 @@ func (u *buffered) commitNext() bool {
 		u.err = u.guard.Fail(err)
 	} else {
 		u.now.base, u.now.committing = b, nil
+		u.durable.Add(g.batches)
 	}
 	u.moved.Broadcast()
 	u.mu.Unlock()

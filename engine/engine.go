@@ -147,6 +147,16 @@ type Caps struct {
 	MaxBatchOps   int64
 	// Drain: the Backend is a Drainer.
 	Drain bool
+	// Progress: the Backend is a Progressing one.
+	Progress bool
+}
+
+// Progressing is a Backend that makes batches durable by itself and knows how far it is.
+type Progressing interface {
+	// Progress returns how many batches with anything in them were applied, and how many of those,
+	// the first ones, would survive a crash now. Both only grow. It never waits, and may be called
+	// by any goroutine.
+	Progress() (applied, durable int64)
 }
 
 // Drainer is a Backend with background work that can be waited for.

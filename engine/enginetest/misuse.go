@@ -171,6 +171,20 @@ func testAfterClose(t *testing.T, h Harness) {
 			put(t, b, s1, "k", "v")
 			must(t, b.(engine.Drainer).Drain(context.Background()))
 		}
+		if b.Caps().Progress {
+			p, ok := b.(engine.Progressing)
+			if !ok {
+				t.Fatal("Caps.Progress is true, but the backend is not Progressing")
+			}
+			before, _ := p.Progress()
+			for range 3 {
+				put(t, b, s1, "k", "v")
+			}
+			must(t, b.Sync())
+			if applied, durable := p.Progress(); applied != before+3 || durable != applied {
+				t.Errorf("after 3 batches and a sync %d were applied, %d are durable; %d before", applied, durable, before)
+			}
+		}
 		if d, ok := b.(engine.Described); !ok || len(d.Options()) == 0 {
 			t.Error("the backend does not describe its options")
 		}
