@@ -62,40 +62,29 @@ func (r *Replica) handleUser(ctx context.Context, from raft.NodeID, payload []by
 // Member.CheckChange for the errors, besides ErrChangePending, ErrBadChange and ErrNoLeader: nothing
 // happened. With other errors it may still be applied, or not.
 func (r *Replica) ChangeMembers(ctx context.Context, cc raft.ConfChange) (any, error) {
+	if err := r.in.count(); err != nil {
+		return nil, err
+	}
 	q := r.pool.get(nil)
 	var change Change
 	var leader raft.NodeID
 	err := r.onLoop(func(m *Member) error {
 		change = m.EncloseChange(cc, q)
-		if leader = m.Soft().Leader; leader != m.id {
-			return nil
+		switch leader = m.Soft().Leader; leader {
+		case raft.None:
+			return ErrNoLeader
+		case m.id:
+			return m.ProposeChange(change)
 		}
-		err := m.ProposeChange(change)
-		if err != nil {
-			m.Withdraw(change)
-		}
-		return err
+		return nil
 	})
-	switch {
-	case err != nil:
-		return nil, err
-	case leader == raft.None:
-		err = ErrNoLeader
-	case leader != r.cfg.ID:
+	if err == nil && leader != r.cfg.ID {
 		err = r.forward(ctx, leader, change)
 	}
 	if err != nil {
-		q.Abandon()
+		q.Abandon() // it may come nevertheless, or it is swept away
 		return nil, err
 	}
-	return r.awaitChange(ctx, q)
-}
-
-// awaitChange is await for a request that inbox.admit did not count.
-func (r *Replica) awaitChange(ctx context.Context, q *Request) (any, error) {
-	r.in.mu.Lock()
-	r.in.requests++ // whoever answers it takes one off
-	r.in.mu.Unlock()
 	return r.await(ctx, q)
 }
 

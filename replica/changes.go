@@ -21,19 +21,13 @@ func OpenChange(e raft.Entry) (cc raft.ConfChange, from raft.NodeID, request uin
 // Change is a membership change in an envelope: what Member.ProposeChange takes, here or on the leader.
 type Change struct{ cc raft.ConfChange }
 
-// EncloseChange makes a change ready to be proposed. The answer to r comes when it is applied here.
+// EncloseChange makes a change ready to be proposed. The answer to r comes when it is
+// applied here; abandon r if it cannot be proposed.
 func (m *Member) EncloseChange(cc raft.ConfChange, r *Request) Change {
 	number := m.number()
 	m.waiting[number] = r
 	cc.Context = append(appendEnvelope(make([]byte, 0, envelopeBytes+len(cc.Context)), m.id, number), cc.Context...)
 	return Change{cc}
-}
-
-// Withdraw forgets a request whose change was refused.
-func (m *Member) Withdraw(c Change) {
-	if from, number, _ := openEnvelope(c.cc.Context); from == m.id {
-		delete(m.waiting, number)
-	}
 }
 
 // ProposeChange proposes a change on the leader, after CheckChange. ErrNotLeader on others; ErrChangePending,

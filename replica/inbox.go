@@ -87,6 +87,13 @@ func (in *inbox) admit(bytes int) error {
 	return nil
 }
 
+// count counts a request that comes in by another way.
+func (in *inbox) count() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.admit(0)
+}
+
 func (in *inbox) propose(r *Request, s stamp) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()

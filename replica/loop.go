@@ -126,8 +126,9 @@ func (l *turns) tick() error {
 		return err
 	}
 	if l.ticks%10 == 0 {
-		if n := l.m.Sweep(); n > 0 {
-			l.r.in.answered(n, 0)
+		l.r.release(l.m.Sweep())
+		if err := l.r.spool.drop(l.m.applied); err != nil {
+			l.r.cfg.Logger.Warn("removing snapshots", "error", err)
 		}
 	}
 	if l.m.Removed() {
@@ -200,13 +201,21 @@ func (l *turns) publish() {
 
 // answer wakes those whose requests are done.
 func (r *Replica) answer(requests []*Request) {
+	r.release(requests)
+	for _, q := range requests {
+		q.done <- struct{}{}
+	}
+}
+
+// release makes room for as many requests. It comes before they are answered, because then they are
+// not ours any more.
+func (r *Replica) release(requests []*Request) {
 	if len(requests) == 0 {
 		return
 	}
 	bytes := 0
 	for _, q := range requests {
 		bytes += len(q.Command)
-		q.done <- struct{}{}
 	}
 	r.in.answered(len(requests), bytes)
 }

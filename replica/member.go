@@ -195,27 +195,30 @@ func (m *Member) SnapshotSent(id raft.NodeID, ok bool) { m.node.ReportSnapshot(i
 // RefuseSnapshot answers a raft.MsgSnap whose image could not be had.
 func (m *Member) RefuseSnapshot(msg raft.Message) error { return m.node.RefuseSnapshot(msg) }
 
-// Sweep forgets requests that nobody waits for any more, and returns how many these were.
-func (m *Member) Sweep() int {
-	before := len(m.queue) + len(m.waiting)
-	m.queueBytes = 0
-	m.queue = keep(m.queue)
-	for _, r := range m.queue {
-		m.queueBytes += len(r.Command) + envelopeBytes
+// Sweep forgets the requests that nobody waits for any more, and returns them.
+func (m *Member) Sweep() []*Request {
+	var gone []*Request
+	m.queue = keep(m.queue, &gone)
+	for _, r := range gone {
+		m.queueBytes -= len(r.Command) + envelopeBytes
 	}
-	for id, r := range m.waiting { // deletes only: the order does not matter
+	for id, r := range m.waiting { // deletes only; whoever gets the result does not mind the order
 		if r.gone.Load() {
+			gone = append(gone, r)
 			delete(m.waiting, id)
 		}
 	}
-	return before - len(m.queue) - len(m.waiting) + m.reads.sweep()
+	m.reads.sweep(&gone)
+	return gone
 }
 
-// keep leaves the requests that somebody waits for.
-func keep(all []*Request) []*Request {
+// keep returns the requests that somebody waits for, and appends the others to gone.
+func keep(all []*Request, gone *[]*Request) []*Request {
 	kept := all[:0]
 	for _, r := range all {
-		if !r.gone.Load() {
+		if r.gone.Load() {
+			*gone = append(*gone, r)
+		} else {
 			kept = append(kept, r)
 		}
 	}

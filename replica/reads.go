@@ -120,17 +120,12 @@ func (r *reads) fail(err error) []*Request {
 	return all
 }
 
-// sweep forgets reads that nobody waits for, and returns how many these were.
-func (r *reads) sweep() int {
-	before, after := len(r.queue), 0
-	r.queue = keep(r.queue)
-	after += len(r.queue)
+// sweep forgets reads that nobody waits for.
+func (r *reads) sweep(gone *[]*Request) {
+	r.queue = keep(r.queue, gone)
 	for _, rounds := range [][]round{r.rounds, r.ready} {
 		for i := range rounds {
-			before += len(rounds[i].requests)
-			rounds[i].requests = keep(rounds[i].requests)
-			after += len(rounds[i].requests)
+			rounds[i].requests = keep(rounds[i].requests, gone)
 		}
 	}
-	return before - after
 }

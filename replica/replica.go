@@ -23,12 +23,13 @@ type Replica struct {
 	writes  *jobs[writeJob]
 	batches *jobs[applyJob]
 
+	spool      *spool
 	leadership atomic.Pointer[leadership]
 
 	ctx     context.Context // ends when the member stops; see background
 	cancel  context.CancelFunc
 	looping sync.WaitGroup // the loop
-	running sync.WaitGroup // writer and applier, which end after it
+	running sync.WaitGroup // the others, which end after it
 	once    sync.Once
 	done    chan struct{}
 }
@@ -55,12 +56,16 @@ func Open(cfg Config) (*Replica, error) {
 	if err := recoverLog(&cfg); err != nil {
 		return nil, err
 	}
+	spool, err := openSpool(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
 	m, err := NewMember(MemberConfig{Raft: cfg.Raft, State: cfg.State.Applied(), FirstRequest: random() &^ (1<<40 - 1),
 		SnapshotEntries: cfg.SnapshotEntries, KeepEntries: cfg.KeepEntries, Loose: cfg.Loose})
 	if err != nil {
 		return nil, err
 	}
-	r := &Replica{cfg: cfg, stamp: stamp{cfg.Stages}, writes: newJobs[writeJob](), batches: newJobs[applyJob](), done: make(chan struct{})}
+	r := &Replica{cfg: cfg, spool: spool, stamp: stamp{cfg.Stages}, writes: newJobs[writeJob](), batches: newJobs[applyJob](), done: make(chan struct{})}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.in.init(cfg.MaxRequests, cfg.MaxQueuedBytes)
 	r.leadership.Store(&leadership{Leadership: Leadership{Term: m.Term()}, changed: make(chan struct{})})
@@ -76,9 +81,10 @@ func Open(cfg Config) (*Replica, error) {
 	}
 	r.looping.Add(1)
 	go r.loop(m)
-	r.running.Add(2)
+	r.running.Add(3)
 	go r.writeLog()
 	go r.apply()
+	go r.compareDigests()
 	return r, nil
 }
 
@@ -179,10 +185,9 @@ func (r *Replica) SetPeers(list []peers.Peer) {
 
 // send gives messages to the transport.
 func (r *Replica) send(messages []raft.Message) {
-	if len(messages) == 0 || r.cfg.Transport == nil {
-		return
+	if len(messages) > 0 && r.cfg.Transport != nil {
+		r.cfg.Transport.Send(r.split(messages))
 	}
-	r.cfg.Transport.Send(messages)
 }
 
 // stop ends the member from within; the first err counts.

@@ -68,9 +68,6 @@ func (r *Replica) writeAll(jobs []writeJob) error {
 	}
 	for i := range jobs {
 		if w := jobs[i].write; w != nil {
-			if w.Snapshot != nil {
-				r.installed(w.Snapshot)
-			}
 			r.send(w.After)
 		}
 	}
