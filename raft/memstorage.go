@@ -186,7 +186,16 @@ func (s *MemoryStorage) compact(at Index) error {
 	if err != nil {
 		return err
 	}
-	s.ents = slices.Clone(s.ents[at-s.base:])
+	// Append and Entries copy, so nobody else holds the array: it serves the entries that come next,
+	// unless it has grown far beyond what is kept.
+	rest := s.ents[at-s.base:]
+	if cap(s.ents) > 1<<16 && len(rest) < cap(s.ents)/8 {
+		s.ents = slices.Clone(rest)
+	} else {
+		n := copy(s.ents, rest)
+		clear(s.ents[n:])
+		s.ents = s.ents[:n]
+	}
 	s.base, s.baseTerm = at, t
 	return nil
 }
