@@ -13,9 +13,6 @@ type applyJob struct {
 	given time.Time
 }
 
-// maxApply bounds the entries of one Apply that is made of several batches.
-const maxApply = 4096
-
 // apply is the applier: it has the state machine apply batches, answers those who wait, and tells the
 // loop. When the member has failed it answers no more.
 func (r *Replica) apply() {
@@ -27,7 +24,7 @@ func (r *Replica) apply() {
 			return
 		}
 		for i := range jobs {
-			r.stamp.since(StageApply, jobs[i].given)
+			r.stamp.since(StageApply, jobs[i].given, len(jobs[i].batch.Entries))
 			if r.in.stopped() == nil {
 				if err := r.applyBatch(jobs[i].batch); err != nil {
 					r.stop(fmt.Errorf("%w: applying: %w", ErrStopped, err))
@@ -47,7 +44,11 @@ func (r *Replica) applyBatch(b *Batch) error {
 			hi++
 		}
 		if hi > lo {
-			if err := r.cfg.State.Apply(b.Entries[lo:hi], b.Results[lo:hi]); err != nil {
+			var results []any
+			if b.Results != nil {
+				results = b.Results[lo:hi]
+			}
+			if err := r.cfg.State.Apply(b.Entries[lo:hi], results); err != nil {
 				return err
 			}
 			lo = hi
@@ -57,10 +58,12 @@ func (r *Replica) applyBatch(b *Batch) error {
 		if err != nil {
 			return err
 		}
-		b.Results[lo] = result
+		if b.Results != nil {
+			b.Results[lo] = result
+		}
 		lo++
 	}
-	r.stamp.since(StageCommit, began)
+	r.stamp.since(StageCommit, began, len(b.Entries))
 	r.in.appliedTo(b.Entries[len(b.Entries)-1].Index)
 	return nil
 }
@@ -112,7 +115,7 @@ func (r *Replica) reply(b *Batch) {
 		q.done <- struct{}{}
 	}
 	if requests > 0 {
-		r.stamp.since(StageReply, began)
+		r.stamp.since(StageReply, began, requests)
 	}
 	r.in.replied(b, requests, bytes)
 }

@@ -37,7 +37,17 @@ func (r *Replica) Call(ctx context.Context, to raft.NodeID, payload []byte) ([]b
 	if to == r.cfg.ID {
 		return r.handleUser(ctx, to, payload)
 	}
+	ctx, cancel := r.within(ctx)
+	defer cancel()
 	return r.call(ctx, to, callUser, payload)
+}
+
+// within bounds ctx by Config.RequestTimeout.
+func (r *Replica) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.cfg.RequestTimeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, r.cfg.RequestTimeout, ErrTimeout)
 }
 
 func (r *Replica) call(ctx context.Context, to raft.NodeID, kind byte, payload []byte) ([]byte, error) {
@@ -47,7 +57,11 @@ func (r *Replica) call(ctx context.Context, to raft.NodeID, kind byte, payload [
 	if r.cfg.Transport == nil {
 		return nil, ErrNoTransport
 	}
-	return r.cfg.Transport.Call(ctx, to, append([]byte{kind}, payload...))
+	answer, err := r.cfg.Transport.Call(ctx, to, append([]byte{kind}, payload...))
+	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) {
+		err = ErrTimeout
+	}
+	return answer, err
 }
 
 func (r *Replica) handleUser(ctx context.Context, from raft.NodeID, payload []byte) ([]byte, error) {
@@ -79,6 +93,8 @@ func (r *Replica) ChangeMembers(ctx context.Context, cc raft.ConfChange) (any, e
 		return nil
 	})
 	if err == nil && leader != r.cfg.ID {
+		ctx, cancel := r.within(ctx)
+		defer cancel()
 		err = r.forward(ctx, leader, change)
 	}
 	if err != nil {
@@ -133,6 +149,8 @@ func (r *Replica) TransferLeader(ctx context.Context, to raft.NodeID) error {
 	if err := r.onLoop(func(m *Member) error { return m.TransferLeader(to) }); err != nil {
 		return err
 	}
+	ctx, cancel := r.within(ctx)
+	defer cancel()
 	for {
 		now, changed := r.Leadership()
 		if now.Leader == to {
@@ -143,7 +161,7 @@ func (r *Replica) TransferLeader(ctx context.Context, to raft.NodeID) error {
 		case <-r.done:
 			return r.Err()
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -26,6 +26,7 @@ type Change struct{ cc raft.ConfChange }
 func (m *Member) EncloseChange(cc raft.ConfChange, r *Request) Change {
 	number := m.number()
 	m.waiting[number] = r
+	m.schedule([]*Request{r})
 	cc.Context = append(appendEnvelope(make([]byte, 0, envelopeBytes+len(cc.Context)), m.id, number), cc.Context...)
 	return Change{cc}
 }

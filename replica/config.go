@@ -41,6 +41,9 @@ type Config struct {
 	// membership changes; see MemberConfig.
 	SnapshotEntries, KeepEntries raft.Index
 	Loose                        bool
+	// RequestTimeout is after how long Propose, ReadIndex, ChangeMembers, TransferLeader and Call give up with
+	// ErrTimeout, a few ticks more or less, so that callers need no timer of their own; 0 means never.
+	RequestTimeout time.Duration
 	// MaxRequests bounds the proposals and reads that are not answered; beyond is ErrBusy. 0 means 32,768.
 	MaxRequests int
 	// MaxQueuedBytes bounds the commands not yet answered; beyond is ErrBusy. 0 means 256 MiB.
@@ -54,9 +57,9 @@ type Config struct {
 	// revision at which that was seen.
 	DigestInterval time.Duration
 	Differs        func(id raft.NodeID, rev uint64)
-	// Stages, if not nil, is told how long batches took; see Stage. It is called from several goroutines
-	// and must be quick.
-	Stages func(s Stage, took time.Duration)
+	// Stages, if not nil, is told how long batches of so many proposals took; see Stage. It is called
+	// from several goroutines and must be quick.
+	Stages func(s Stage, took time.Duration, proposals int)
 	// Logger: nil discards.
 	Logger *slog.Logger
 }
@@ -72,8 +75,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("replica: State is nil")
 	case c.Transport != nil && c.Dir == "":
 		return fmt.Errorf("replica: Dir is empty; snapshots from other members need a place")
-	case c.TickInterval < 0 || c.MaxRequests < 0 || c.MaxQueuedBytes < 0 || c.MaxCommandBytes < 0:
-		return fmt.Errorf("replica: negative TickInterval, MaxRequests, MaxQueuedBytes or MaxCommandBytes")
+	case c.TickInterval < 0 || c.RequestTimeout < 0 || c.MaxRequests < 0 || c.MaxQueuedBytes < 0 || c.MaxCommandBytes < 0:
+		return fmt.Errorf("replica: negative TickInterval, RequestTimeout, MaxRequests, MaxQueuedBytes or MaxCommandBytes")
 	}
 	if c.TickInterval == 0 {
 		c.TickInterval = 100 * time.Millisecond

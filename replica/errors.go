@@ -14,6 +14,8 @@ var (
 	ErrClosed = errors.New("replica: closed")
 	// ErrLeaderChanged: the leader changed while a read waited for its confirmation. Ask again.
 	ErrLeaderChanged = errors.New("replica: leader changed")
+	// ErrTimeout: there was no answer within Config.RequestTimeout. (unknown)
+	ErrTimeout = errors.New("replica: request timed out")
 	// ErrLost: a snapshot has replaced the part of the log where the proposal may have been. (unknown)
 	ErrLost = errors.New("replica: outcome is lost in a snapshot")
 	// ErrNoLeader: only a leader can do this, and none is known.

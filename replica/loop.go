@@ -53,8 +53,9 @@ type turns struct {
 }
 
 type givenAt struct {
-	last raft.Index
-	at   time.Time
+	last    raft.Index
+	entries int
+	at      time.Time
 }
 
 // take gives what came to the Member.
@@ -117,6 +118,9 @@ func (l *turns) step(msg raft.Message) error {
 // alone may be a late one.
 const maxLost = 3
 
+// sweepTicks is how often requests are looked through.
+const sweepTicks = 5
+
 func (l *turns) tick() error {
 	l.ticks++
 	if err := l.m.Tick(); err != nil {
@@ -125,7 +129,7 @@ func (l *turns) tick() error {
 	if err := l.m.Applied(0, l.r.cfg.State.Durable()); err != nil {
 		return err
 	}
-	if l.ticks%10 == 0 {
+	if l.ticks%sweepTicks == 0 {
 		l.r.release(l.m.Sweep())
 		if err := l.r.spool.drop(l.m.applied); err != nil {
 			l.r.cfg.Logger.Warn("removing snapshots", "error", err)
@@ -168,11 +172,11 @@ func (l *turns) stampWrite(w *Write, now time.Time) {
 		return
 	}
 	if !l.oldest.IsZero() {
-		l.r.stamp.tell(StageQueue, now.Sub(l.oldest))
+		l.r.stamp.tell(StageQueue, now.Sub(l.oldest), len(w.Entries))
 		l.oldest = time.Time{}
 	}
 	if l.m.Soft().Role == raft.Leader {
-		l.given = append(l.given, givenAt{w.Entries[len(w.Entries)-1].Index, now})
+		l.given = append(l.given, givenAt{w.Entries[len(w.Entries)-1].Index, len(w.Entries), now})
 	}
 }
 
@@ -180,7 +184,7 @@ func (l *turns) stampBatch(b *Batch, now time.Time) {
 	last := b.Entries[len(b.Entries)-1].Index
 	n := 0
 	for n < len(l.given) && l.given[n].last <= last {
-		l.r.stamp.tell(StageReplicate, now.Sub(l.given[n].at))
+		l.r.stamp.tell(StageReplicate, now.Sub(l.given[n].at), l.given[n].entries)
 		n++
 	}
 	l.given = append(l.given[:0], l.given[n:]...)
@@ -188,7 +192,10 @@ func (l *turns) stampBatch(b *Batch, now time.Time) {
 
 // publish lets everybody know who leads.
 func (l *turns) publish() {
-	soft, term := l.m.Soft(), l.m.Term()
+	soft, hard := l.m.Soft(), l.m.node.Status().Hard
+	l.r.committed.Store(uint64(hard.Commit))
+	l.r.applied.Store(uint64(l.m.applied))
+	term := hard.Term
 	now := l.r.leadership.Load()
 	if now.Leader == soft.Leader && now.Term == term && now.Leads == (soft.Role == raft.Leader) {
 		return

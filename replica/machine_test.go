@@ -69,7 +69,9 @@ func (l *list) Apply(entries []raft.Entry, results []any) error {
 		h.Write(e.Data)
 		l.chain = append(l.chain, h.Sum64())
 		l.count++
-		results[i] = l.count
+		if results != nil {
+			results[i] = l.count
+		}
 	}
 	return nil
 }

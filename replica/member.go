@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/etalon-kv/etalon/raft"
 )
@@ -123,11 +124,25 @@ func (m *Member) Propose(requests ...*Request) {
 	for _, r := range requests {
 		m.queueBytes += len(r.Command) + envelopeBytes
 	}
+	m.schedule(requests)
+}
+
+// schedule says when requests time out.
+func (m *Member) schedule(requests []*Request) {
+	if m.cfg.RequestTicks == 0 {
+		return
+	}
+	for _, r := range requests {
+		r.due = m.tick + m.cfg.RequestTicks
+	}
 }
 
 // ReadIndex takes in reads. They are answered, in Work.Answered, when the state machine holds everything
 // that was committed when this was called.
-func (m *Member) ReadIndex(requests ...*Request) { m.reads.queue = append(m.reads.queue, requests...) }
+func (m *Member) ReadIndex(requests ...*Request) {
+	m.reads.queue = append(m.reads.queue, requests...)
+	m.schedule(requests)
+}
 
 // Persisted acknowledges a Write: it and all before are durable, and its snapshot is installed.
 func (m *Member) Persisted(w *Write) error {
@@ -195,29 +210,54 @@ func (m *Member) SnapshotSent(id raft.NodeID, ok bool) { m.node.ReportSnapshot(i
 // RefuseSnapshot answers a raft.MsgSnap whose image could not be had.
 func (m *Member) RefuseSnapshot(msg raft.Message) error { return m.node.RefuseSnapshot(msg) }
 
-// Sweep forgets the requests that nobody waits for any more, and returns them.
+// Sweep forgets the requests that nobody waits for any more, and returns them. Those whose time is over are
+// answered with ErrTimeout, in the next Work.
 func (m *Member) Sweep() []*Request {
-	var gone []*Request
-	m.queue = keep(m.queue, &gone)
-	for _, r := range gone {
-		m.queueBytes -= len(r.Command) + envelopeBytes
+	s := sweep{now: m.tick}
+	m.queue = s.keep(m.queue)
+	m.queueBytes = 0
+	for _, r := range m.queue {
+		m.queueBytes += len(r.Command) + envelopeBytes
 	}
-	for id, r := range m.waiting { // deletes only; whoever gets the result does not mind the order
-		if r.gone.Load() {
-			gone = append(gone, r)
-			delete(m.waiting, id)
+	var over []uint64
+	for id, r := range m.waiting { // the order is mended below
+		if s.over(r) {
+			over = append(over, id)
 		}
 	}
-	m.reads.sweep(&gone)
-	return gone
+	slices.Sort(over)
+	for _, id := range over {
+		s.drop(m.waiting[id])
+		delete(m.waiting, id)
+	}
+	m.reads.sweep(&s)
+	m.answered = append(m.answered, s.late...)
+	return s.gone
 }
 
-// keep returns the requests that somebody waits for, and appends the others to gone.
-func keep(all []*Request, gone *[]*Request) []*Request {
+// sweep sorts out requests: gone are those that nobody waits for, late those whose time is over.
+type sweep struct {
+	now        uint64
+	gone, late []*Request
+}
+
+func (s *sweep) over(r *Request) bool { return r.gone.Load() || r.due > 0 && s.now >= r.due }
+
+func (s *sweep) drop(r *Request) {
+	if r.gone.Load() {
+		s.gone = append(s.gone, r)
+		return
+	}
+	r.Err = ErrTimeout
+	s.late = append(s.late, r)
+}
+
+// keep returns the others.
+func (s *sweep) keep(all []*Request) []*Request {
 	kept := all[:0]
 	for _, r := range all {
-		if r.gone.Load() {
-			*gone = append(*gone, r)
+		if s.over(r) {
+			s.drop(r)
 		} else {
 			kept = append(kept, r)
 		}

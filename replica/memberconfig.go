@@ -23,6 +23,9 @@ type MemberConfig struct {
 	// ReadTicks is after how many ticks without an answer a read asks again; 0 means
 	// Raft.ElectionTicks/2, but at least 1.
 	ReadTicks int
+	// RequestTicks is after how many ticks a request is answered with ErrTimeout, at the next Sweep; 0 means
+	// never.
+	RequestTicks uint64
 	// Loose lets membership changes pass that put the quorum at risk; see Member.CheckChange.
 	Loose bool
 }

@@ -120,12 +120,12 @@ func (r *reads) fail(err error) []*Request {
 	return all
 }
 
-// sweep forgets reads that nobody waits for.
-func (r *reads) sweep(gone *[]*Request) {
-	r.queue = keep(r.queue, gone)
+// sweep drops reads that nobody waits for, or whose time is over.
+func (r *reads) sweep(s *sweep) {
+	r.queue = s.keep(r.queue)
 	for _, rounds := range [][]round{r.rounds, r.ready} {
 		for i := range rounds {
-			rounds[i].requests = keep(rounds[i].requests, gone)
+			rounds[i].requests = s.keep(rounds[i].requests)
 		}
 	}
 }

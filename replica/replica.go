@@ -25,6 +25,8 @@ type Replica struct {
 
 	spool      *spool
 	leadership atomic.Pointer[leadership]
+	// committed and applied are what Progress tells.
+	committed, applied atomic.Uint64
 
 	ctx     context.Context // ends when the member stops; see background
 	cancel  context.CancelFunc
@@ -61,14 +63,15 @@ func Open(cfg Config) (*Replica, error) {
 		return nil, err
 	}
 	m, err := NewMember(MemberConfig{Raft: cfg.Raft, State: cfg.State.Applied(), FirstRequest: random() &^ (1<<40 - 1),
-		SnapshotEntries: cfg.SnapshotEntries, KeepEntries: cfg.KeepEntries, Loose: cfg.Loose})
+		SnapshotEntries: cfg.SnapshotEntries, KeepEntries: cfg.KeepEntries, Loose: cfg.Loose,
+		RequestTicks: uint64((cfg.RequestTimeout + cfg.TickInterval - 1) / cfg.TickInterval)})
 	if err != nil {
 		return nil, err
 	}
 	r := &Replica{cfg: cfg, spool: spool, stamp: stamp{cfg.Stages}, writes: newJobs[writeJob](), batches: newJobs[applyJob](), done: make(chan struct{})}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.in.init(cfg.MaxRequests, cfg.MaxQueuedBytes)
-	r.leadership.Store(&leadership{Leadership: Leadership{Term: m.Term()}, changed: make(chan struct{})})
+	r.leadership.Store(&leadership{Leadership: Leadership{Term: m.node.Status().Hard.Term}, changed: make(chan struct{})})
 	if cfg.Transport != nil {
 		cfg.Transport.SetPeers(cfg.Peers)
 		if err := cfg.Transport.Start(handler{r}); err != nil {
@@ -95,8 +98,8 @@ func lone(m *Member) bool {
 }
 
 // Propose has command replicated and applied, and returns what the state machine answers. ErrBusy, ErrTooBig:
-// nothing happened. ctx.Err(), ErrLost, ErrStopped, ErrClosed: it may still be applied, or not. While
-// nobody leads it waits. Nobody may modify command afterwards.
+// nothing happened. ctx.Err(), ErrTimeout, ErrLost, ErrStopped, ErrClosed: it may still be applied, or not.
+// While nobody leads it waits. Nobody may modify command afterwards.
 func (r *Replica) Propose(ctx context.Context, command []byte) (any, error) {
 	if len(command) > r.cfg.MaxCommandBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are taken", ErrTooBig, len(command), r.cfg.MaxCommandBytes)
@@ -174,6 +177,18 @@ func (r *Replica) Status() Status {
 func (r *Replica) Leadership() (Leadership, <-chan struct{}) {
 	l := r.leadership.Load()
 	return l.Leadership, l.changed
+}
+
+// Progress is the part of Status that costs nothing.
+type Progress struct {
+	Leadership
+	// Committed is known to be committed, Applied is applied; both as of the loop's last turn.
+	Committed, Applied raft.Index
+}
+
+// Progress returns where the member is. It does not wait; the parts may be of different moments.
+func (r *Replica) Progress() Progress {
+	return Progress{r.leadership.Load().Leadership, raft.Index(r.committed.Load()), raft.Index(r.applied.Load())}
 }
 
 // SetPeers tells the transport who the other members are.

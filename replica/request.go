@@ -3,7 +3,6 @@ package replica
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Request is a proposal or a read on its way through a Member. Who makes it fills Command (nil for a
@@ -17,8 +16,8 @@ type Request struct {
 	// Err is why there is none.
 	Err error
 
-	// at is when the request came in; the shell's, for its stages.
-	at time.Time
+	// due is the tick at which it is answered with ErrTimeout; 0: never.
+	due uint64
 	// done gets one value when the request is answered.
 	done chan struct{}
 	// gone says that nobody waits any more.
@@ -43,6 +42,6 @@ func (p *requestPool) get(command []byte) *Request {
 
 // put takes back a request whose answer was received.
 func (p *requestPool) put(r *Request) {
-	r.Command, r.Result, r.Err = nil, nil, nil
+	r.Command, r.Result, r.Err, r.due = nil, nil, nil, 0
 	p.pool.Put(r)
 }

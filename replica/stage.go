@@ -2,11 +2,11 @@ package replica
 
 import "time"
 
-// Stage is a part of the way of a proposal.
+// Stage is a part of the way of a proposal. Each batch is stamped once, and counts for every proposal
+// in it.
 type Stage uint8
 
-// The stages, in the order in which a proposal passes them. Each is measured once for a batch, at
-// the member that does it.
+// The stages, in the order in which a proposal passes them, each at the member that does it.
 const (
 	// StageQueue: from the oldest proposal's arrival until the batch is given to the core.
 	StageQueue Stage = iota
@@ -37,7 +37,7 @@ func (s Stage) String() string {
 
 // stamp measures stages; without a receiver it does not look at the clock.
 type stamp struct {
-	tell func(Stage, time.Duration)
+	tell func(Stage, time.Duration, int)
 }
 
 func (s stamp) now() time.Time {
@@ -48,13 +48,13 @@ func (s stamp) now() time.Time {
 }
 
 // since reports the stage that began at from and returns when it ended.
-func (s stamp) since(stage Stage, from time.Time) time.Time {
+func (s stamp) since(stage Stage, from time.Time, proposals int) time.Time {
 	if s.tell == nil {
 		return time.Time{}
 	}
 	now := time.Now()
 	if !from.IsZero() {
-		s.tell(stage, now.Sub(from))
+		s.tell(stage, now.Sub(from), proposals)
 	}
 	return now
 }

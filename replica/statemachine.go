@@ -24,7 +24,7 @@ type StateMachine interface {
 	// Apply applies entries, all of type raft.EntryNormal and with consecutive indexes after Applied,
 	// in one transaction, and stores in results[i] what the proposer of entries[i] is to be told.
 	// Entry.Data is the command, without envelope; without Data the entry only moves Applied. It may
-	// keep Data, and must not modify it. It need not make anything durable.
+	// keep Data, and must not modify it. Nil results are not wanted. It need not make anything durable.
 	Apply(entries []raft.Entry, results []any) error
 	// ApplyChange applies a membership change, after deciding from its own state alone whether to accept
 	// it: then it calls change and stores the membership that returns; otherwise it calls skip. One of

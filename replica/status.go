@@ -50,8 +50,5 @@ func (m *Member) Status() Status {
 // Soft returns what the member knows about leadership, as of the last Work.
 func (m *Member) Soft() raft.SoftState { return m.soft }
 
-// Term returns the member's term.
-func (m *Member) Term() raft.Term { return m.node.Status().Hard.Term }
-
 // Err returns what stopped the core.
 func (m *Member) Err() error { return m.node.Err() }

@@ -52,8 +52,9 @@ type Batch struct {
 	Entries []raft.Entry
 	// Requests are those that wait for the entries, nil where nobody here does.
 	Requests []*Request
-	// Results has room for as many answers.
+	// Results has room for as many answers; nil where nobody here waits for any.
 	Results []any
+	room    []any // Results, to be used again
 }
 
 // Work returns what is to be done. False: nothing, until something happens.
@@ -157,7 +158,7 @@ func (m *Member) take(rd *raft.Ready, w *Work) {
 
 // batch takes the envelopes off committed entries.
 func (m *Member) batch(entries []raft.Entry) *Batch {
-	b := m.blank(len(entries))
+	b, wanted := m.blank(len(entries)), false
 	for _, e := range entries {
 		var from raft.NodeID
 		var number uint64
@@ -170,12 +171,16 @@ func (m *Member) batch(entries []raft.Entry) *Batch {
 		if from == m.id {
 			if r = m.waiting[number]; r != nil {
 				delete(m.waiting, number)
+				wanted = true
 			}
 		}
 		b.Entries = append(b.Entries, e)
 		b.Requests = append(b.Requests, r)
 	}
-	b.Results = slices.Grow(b.Results, len(entries))[:len(entries)]
+	if wanted {
+		b.room = slices.Grow(b.room, len(entries))[:len(entries)]
+		b.Results = b.room
+	}
 	return b
 }
 
@@ -185,7 +190,7 @@ func (m *Member) blank(n int) *Batch {
 		m.batches = m.batches[:k-1]
 		return b
 	}
-	return &Batch{Entries: make([]raft.Entry, 0, n), Requests: make([]*Request, 0, n), Results: make([]any, 0, n)}
+	return &Batch{Entries: make([]raft.Entry, 0, n), Requests: make([]*Request, 0, n)}
 }
 
 // maxSpareBatch bounds the entries of a Batch that is kept.
@@ -198,8 +203,8 @@ func (m *Member) Recycle(b *Batch) {
 	}
 	clear(b.Entries)
 	clear(b.Requests)
-	clear(b.Results)
-	b.Entries, b.Requests, b.Results = b.Entries[:0], b.Requests[:0], b.Results[:0]
+	clear(b.room)
+	b.Entries, b.Requests, b.Results, b.room = b.Entries[:0], b.Requests[:0], nil, b.room[:0]
 	m.batches = append(m.batches, b)
 }
 

@@ -30,7 +30,7 @@ func (r *Replica) writeLog() {
 }
 
 func (r *Replica) writeAll(jobs []writeJob) error {
-	sync, began := false, r.stamp.now()
+	sync, began, entries := false, r.stamp.now(), 0
 	var last *Write
 	for i := range jobs {
 		w := jobs[i].write
@@ -41,7 +41,8 @@ func (r *Replica) writeAll(jobs []writeJob) error {
 			continue
 		}
 		if len(w.Entries) > 0 && r.stamp.tell != nil {
-			r.stamp.tell(StageAppend, began.Sub(jobs[i].given))
+			r.stamp.tell(StageAppend, began.Sub(jobs[i].given), len(w.Entries))
+			entries += len(w.Entries)
 		}
 		if w.Snapshot != nil {
 			if err := r.install(w.Snapshot); err != nil {
@@ -61,7 +62,7 @@ func (r *Replica) writeAll(jobs []writeJob) error {
 		if err := r.cfg.Log.Sync(); err != nil {
 			return err
 		}
-		r.stamp.since(StageSync, began)
+		r.stamp.since(StageSync, began, entries)
 	}
 	if last == nil {
 		return nil
