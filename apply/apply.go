@@ -173,12 +173,7 @@ func (b *batch) rare(c Command) (any, error) {
 	case *LeaseRevoke:
 		return b.done(b.revoke(c, refused))
 	case *LeaseCheckpoint:
-		for _, r := range c.Leases {
-			if err := b.s.leases.checkpoint(b.t, r); err != nil {
-				return nil, err
-			}
-		}
-		return b.done(nil, nil)
+		return b.checkpoint(c)
 	case *Alarm:
 		raised, err := b.s.alarms.apply(b.t, c)
 		return &AlarmResult{Rev: b.t.Rev(), Alarms: raised}, err
@@ -248,7 +243,7 @@ func (b *batch) grant(c *LeaseGrant, refused error) (any, error) {
 	if refused != nil {
 		return res, nil
 	}
-	l, err := b.s.leases.grant(b.t, c)
+	l, err := b.s.leases.grant(b.t, c, uint64(b.now.Index))
 	switch {
 	case l == nil:
 		res.Err = err
@@ -265,8 +260,9 @@ func (b *batch) revoke(c *LeaseRevoke, refused error) (err, final error) {
 	case refused != nil:
 		return refused, nil
 	case c.Term != 0 && c.Term != uint64(b.now.Term):
-		return ErrStaleRevoke, nil
-	case !b.s.leases.has(c.ID):
+		return ErrStale, nil
+	}
+	if l := b.s.leases.all[c.ID]; l == nil || c.Grant != 0 && c.Grant != l.grant {
 		return ErrLeaseNotFound, nil
 	}
 	keys, err := b.s.leases.remove(b.t, c.ID)
@@ -276,6 +272,18 @@ func (b *batch) revoke(c *LeaseRevoke, refused error) (err, final error) {
 		}
 	}
 	return nil, err
+}
+
+func (b *batch) checkpoint(c *LeaseCheckpoint) (any, error) {
+	if c.Term != 0 && c.Term != uint64(b.now.Term) {
+		return b.done(ErrStale, nil)
+	}
+	for _, r := range c.Leases {
+		if err := b.s.leases.checkpoint(b.t, c, r); err != nil {
+			return nil, err
+		}
+	}
+	return b.done(nil, nil)
 }
 
 func (b *batch) setMember(c *SetMember) (any, error) {

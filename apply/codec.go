@@ -165,7 +165,7 @@ func (d *decoder) command(b []byte) Command {
 	case KindLeaseGrant:
 		return &LeaseGrant{ID: LeaseID(d.int()), TTL: d.int()}
 	case KindLeaseRevoke:
-		return &LeaseRevoke{ID: LeaseID(d.int()), Term: d.uint()}
+		return &LeaseRevoke{ID: LeaseID(d.int()), Term: d.uint(), Grant: d.uint()}
 	case KindLeaseCheckpoint:
 		return d.checkpoint()
 	case KindAlarm:

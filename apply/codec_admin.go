@@ -10,26 +10,28 @@ func (g *LeaseGrant) Append(dst []byte) []byte {
 
 // Append appends the binary form of r.
 func (r *LeaseRevoke) Append(dst []byte) []byte {
-	return appendUint(appendInt(append(dst, byte(KindLeaseRevoke)), int64(r.ID)), r.Term)
+	return appendUint(appendUint(appendInt(append(dst, byte(KindLeaseRevoke)), int64(r.ID)), r.Term), r.Grant)
 }
 
 // Append appends the binary form of c.
 func (c *LeaseCheckpoint) Append(dst []byte) []byte {
-	dst = appendUint(append(dst, byte(KindLeaseCheckpoint)), uint64(len(c.Leases)))
+	dst = appendUint(appendUint(append(dst, byte(KindLeaseCheckpoint)), c.Term), c.Seq)
+	dst = appendUint(dst, uint64(len(c.Leases)))
 	for _, l := range c.Leases {
-		dst = appendInt(appendInt(dst, int64(l.ID)), l.Remaining)
+		dst = appendInt(appendUint(appendInt(dst, int64(l.ID)), l.Grant), l.Remaining)
 	}
 	return dst
 }
 
 func (d *reader) checkpoint() *LeaseCheckpoint {
-	n := d.count(2)
+	c := &LeaseCheckpoint{Term: d.uint(), Seq: d.uint()}
+	n := d.count(3)
 	if n == 0 {
-		return &LeaseCheckpoint{}
+		return c
 	}
-	c := &LeaseCheckpoint{Leases: make([]LeaseRemaining, n)}
+	c.Leases = make([]LeaseRemaining, n)
 	for i := range c.Leases {
-		c.Leases[i] = LeaseRemaining{ID: LeaseID(d.int()), Remaining: d.int()}
+		c.Leases[i] = LeaseRemaining{ID: LeaseID(d.int()), Grant: d.uint(), Remaining: d.int()}
 	}
 	return c
 }

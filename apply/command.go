@@ -171,17 +171,26 @@ type LeaseRevoke struct {
 	ID LeaseID
 	// Term, if not 0, makes the command void unless its entry is of that term. Who revokes a lease
 	// because it has expired sets the term in which it led when it found so: another leader may
-	// have renewed the lease since.
-	Term uint64
+	// have renewed the lease since. And it sets Lease.Grant, so that a lease that was granted anew
+	// under the same ID is not meant; 0 means any.
+	Term, Grant uint64
 }
 
 // LeaseCheckpoint records how many seconds leases have left, so that a new leader need not give
 // them all their time again. Leases that do not exist are passed over.
-type LeaseCheckpoint struct{ Leases []LeaseRemaining }
+type LeaseCheckpoint struct {
+	// Term, if not 0, makes the command void unless its entry is of that term. Within a term, a
+	// checkpoint of a lease counts only if its Seq is above that of the one before: the later one
+	// stays, whatever the order in the log.
+	Term, Seq uint64
+	Leases    []LeaseRemaining
+}
 
-// LeaseRemaining is what is left of one lease in seconds; 0 is all of its TTL.
+// LeaseRemaining is what is left of one lease in seconds; 0 is all of its TTL. Grant as in
+// LeaseRevoke.
 type LeaseRemaining struct {
 	ID        LeaseID
+	Grant     uint64
 	Remaining int64
 }
 

@@ -30,8 +30,8 @@ var (
 	ErrLeaseNotFound = errors.New("apply: lease not found")
 	ErrLeaseExists   = errors.New("apply: lease exists")
 	ErrTTLTooLarge   = errors.New("apply: time to live of a lease too large")
-	// ErrStaleRevoke: the lease was found expired in an earlier term than that of the entry.
-	ErrStaleRevoke = errors.New("apply: revocation of an earlier term")
+	// ErrStale: a LeaseRevoke or LeaseCheckpoint was made in another term than that of its entry.
+	ErrStale = errors.New("apply: command of another term")
 )
 
 // Errors of alarms.

@@ -14,17 +14,24 @@ type Lease struct {
 	TTL int64
 	// Remaining is what a new leader gives it: what the last checkpoint said, or all of TTL.
 	Remaining int64
+	// CheckTerm and CheckSeq are those of the last checkpoint, 0 if there was none.
+	CheckTerm, CheckSeq uint64
+	// Grant is the index of the entry that granted it: what tells it from a lease with the same ID
+	// that was revoked before.
+	Grant uint64
 }
 
 // lease is an entry of the table.
 type lease struct {
-	id             LeaseID
-	ttl, remaining int64    // remaining 0: all of ttl
-	keys           []string // in no order
+	id                  LeaseID
+	ttl, remaining      int64 // remaining 0: all of ttl
+	checkTerm, checkSeq uint64
+	grant               uint64
+	keys                []string // in no order
 }
 
 func (l *lease) public() Lease {
-	p := Lease{ID: l.id, TTL: l.ttl, Remaining: l.remaining}
+	p := Lease{ID: l.id, TTL: l.ttl, Remaining: l.remaining, CheckTerm: l.checkTerm, CheckSeq: l.checkSeq, Grant: l.grant}
 	if p.Remaining == 0 {
 		p.Remaining = p.TTL
 	}
@@ -58,8 +65,9 @@ func (ls *leases) init() {
 
 func (ls *leases) has(id LeaseID) bool { return ls.all[id] != nil }
 
-func (ls *leases) load(id LeaseID, ttl, remaining int64) {
-	ls.all[id] = &lease{id: id, ttl: ttl, remaining: remaining}
+// load adds what store has put into the meta data.
+func (ls *leases) load(id LeaseID, d *reader) {
+	ls.all[id] = &lease{id: id, ttl: d.int(), remaining: d.int(), checkTerm: d.uint(), checkSeq: d.uint(), grant: d.uint()}
 }
 
 // attach gives key the lease id, 0 for none, which must exist.
@@ -101,11 +109,14 @@ func (ls *leases) of(key []byte) LeaseID {
 
 // store puts l into the meta data.
 func (l *lease) store(t *mvcc.Txn) error {
-	var room [20]byte
-	return t.SetMeta(metaKey(metaLease, uint64(l.id)), appendInt(appendInt(room[:0], l.ttl), l.remaining))
+	var room [50]byte
+	value := appendInt(appendInt(room[:0], l.ttl), l.remaining)
+	value = appendUint(appendUint(appendUint(value, l.checkTerm), l.checkSeq), l.grant)
+	return t.SetMeta(metaKey(metaLease, uint64(l.id)), value)
 }
 
-func (ls *leases) grant(t *mvcc.Txn, g *LeaseGrant) (*lease, error) {
+// grant makes a lease in the entry at index at.
+func (ls *leases) grant(t *mvcc.Txn, g *LeaseGrant, at uint64) (*lease, error) {
 	switch {
 	case g.ID == 0:
 		return nil, ErrLeaseNotFound
@@ -114,10 +125,10 @@ func (ls *leases) grant(t *mvcc.Txn, g *LeaseGrant) (*lease, error) {
 	case ls.has(g.ID):
 		return nil, ErrLeaseExists
 	}
-	l := &lease{id: g.ID, ttl: max(g.TTL, 1)}
+	l := &lease{id: g.ID, ttl: max(g.TTL, 1), grant: at}
 	ls.mu.Lock()
-	ls.all[l.id] = l
 	ls.changes.add(l.id)
+	ls.all[l.id] = l
 	ls.mu.Unlock()
 	return l, l.store(t)
 }
@@ -138,14 +149,14 @@ func (ls *leases) remove(t *mvcc.Txn, id LeaseID) ([]string, error) {
 	return keys, t.DeleteMeta(metaKey(metaLease, uint64(id)))
 }
 
-// checkpoint sets what is left of a lease, if it exists.
-func (ls *leases) checkpoint(t *mvcc.Txn, r LeaseRemaining) error {
+// checkpoint sets what is left of a lease, if it is there and no later checkpoint was before.
+func (ls *leases) checkpoint(t *mvcc.Txn, c *LeaseCheckpoint, r LeaseRemaining) error {
 	l := ls.all[r.ID]
-	if l == nil {
+	if l == nil || r.Grant != 0 && r.Grant != l.grant || c.Term != 0 && (c.Term < l.checkTerm || c.Term == l.checkTerm && c.Seq <= l.checkSeq) {
 		return nil
 	}
 	ls.mu.Lock()
-	l.remaining = max(r.Remaining, 0)
+	l.remaining, l.checkTerm, l.checkSeq = max(r.Remaining, 0), c.Term, c.Seq
 	if l.remaining >= l.ttl {
 		l.remaining = 0
 	}

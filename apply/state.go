@@ -41,7 +41,7 @@ const (
 	metaApplied = "applied"  // index and term, 8 bytes each, big-endian
 	metaConf    = "conf"     // raft.ConfState
 	metaVersion = "version"  // of the cluster
-	metaLease   = "lease/"   // + id: TTL, remaining
+	metaLease   = "lease/"   // + id: TTL, remaining, term and seq of the last checkpoint, grant
 	metaAlarm   = "alarm/"   // + member, type: nothing
 	metaMember  = "member/"  // + id: Member
 	metaRemoved = "removed/" // + id: nothing
@@ -115,7 +115,7 @@ func (s *state) loadOne(key string, value []byte) error {
 		size   int
 		add    func(rest []byte, d *reader)
 	}{
-		{metaLease, 8, func(id []byte, d *reader) { s.leases.load(LeaseID(binary.BigEndian.Uint64(id)), d.int(), d.int()) }},
+		{metaLease, 8, func(id []byte, d *reader) { s.leases.load(LeaseID(binary.BigEndian.Uint64(id)), d) }},
 		{metaAlarm, 9, func(k []byte, _ *reader) {
 			s.alarms.set(AlarmMember{Member: binary.BigEndian.Uint64(k), Type: AlarmType(k[8])}, true)
 		}},
