@@ -73,24 +73,83 @@ func (sn *bufferedSnapshot) Get(dst []byte, s Space, key []byte) ([]byte, error)
 		return dst, ErrClosed
 	}
 	if sn.n > 0 {
-		hash := sn.owner.hash(s, key)
-		for _, g := range sn.layers[:sn.n] {
-			var after uint64
-			var v *version
-			if n := g.table.Load().find(hash, s, key); n != nil {
-				if v = n.at(sn.view.seq); v != nil {
-					after = v.seq
-				}
-			}
-			if covered(g.rangeDeletes(), s, key, after, sn.view.seq) || v != nil && v.deleted {
-				return dst, ErrNotFound
-			}
-			if v != nil {
-				return append(dst, v.value...), nil
-			}
+		if v, pending := sn.pending(s, key); v != nil {
+			return append(dst, v.value...), nil
+		} else if pending {
+			return dst, ErrNotFound
 		}
 	}
 	return sn.view.base.snap.Get(dst, s, key)
+}
+
+// pending is what the layers have of key: a value, a deletion (nil, true), or nothing.
+func (sn *bufferedSnapshot) pending(s Space, key []byte) (v *version, pending bool) {
+	hash := sn.owner.hash(s, key)
+	for _, g := range sn.layers[:sn.n] {
+		var after uint64
+		var v *version
+		if n := g.table.Load().find(hash, s, key); n != nil {
+			if v = n.at(sn.view.seq); v != nil {
+				after = v.seq
+			}
+		}
+		if covered(g.rangeDeletes(), s, key, after, sn.view.seq) || v != nil && v.deleted {
+			return nil, true
+		}
+		if v != nil {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// GetMany answers from the layers what is pending and asks the base for the rest at once.
+func (sn *bufferedSnapshot) GetMany(dst []byte, s Space, keys [][]byte, spans []Span) ([]byte, error) {
+	if sn.closed.Load() {
+		return dst, ErrClosed
+	}
+	base := sn.view.base.snap
+	if sn.n == 0 {
+		return GetMany(base, dst, s, keys, spans)
+	}
+	const unknown = -2
+	rest := 0
+	for i, key := range keys {
+		from := len(dst)
+		switch v, pending := sn.pending(s, key); {
+		case v != nil:
+			dst = append(dst, v.value...)
+			spans[i] = Span{from, len(dst)}
+		case pending:
+			spans[i] = Span{From: -1}
+		default:
+			spans[i] = Span{From: unknown}
+			rest++
+		}
+	}
+	switch rest {
+	case 0:
+		return dst, nil
+	case len(keys):
+		return GetMany(base, dst, s, keys, spans)
+	}
+	restKeys, restSpans := make([][]byte, 0, rest), make([]Span, rest)
+	for i := range keys {
+		if spans[i].From == unknown {
+			restKeys = append(restKeys, keys[i])
+		}
+	}
+	dst, err := GetMany(base, dst, s, restKeys, restSpans)
+	if err != nil {
+		return dst, err
+	}
+	for i, n := 0, 0; n < rest; i++ {
+		if spans[i].From == unknown {
+			spans[i] = restSpans[n]
+			n++
+		}
+	}
+	return dst, nil
 }
 
 // Close lets go of the base.

@@ -223,6 +223,14 @@ func (r *twinRun) look(v twinView) {
 	if ok && (err != nil || string(got) != "x"+want) || !ok && !errors.Is(err, engine.ErrNotFound) {
 		r.t.Fatalf("Get(%d, %q) = %q, %v; want %q, found %v", s, key, got, err, want, ok)
 	}
+	keys, spans := [][]byte{r.key(), key, r.key(), key, r.key()}, make([]engine.Span, 5)
+	all, err := engine.GetMany(v.snap, []byte("x"), s, keys, spans)
+	for i, k := range keys {
+		want, ok := v.state[s][string(k)]
+		if at := spans[i]; err != nil || at.Found() != ok || ok && string(all[at.From:at.To]) != want {
+			r.t.Fatalf("GetMany(%d, %q) = %q, %v, %q at %v; want %q, found %v", s, keys, all, err, k, at, want, ok)
+		}
+	}
 	if got, want := list(r.t, v.snap.Scan(s, lo, hi)), v.state.list(s, lo, hi, false); !slices.Equal(got, want) {
 		r.t.Fatalf("Scan(%d, %q, %q)\n  is %s\nwant %s", s, lo, hi, got, want)
 	}

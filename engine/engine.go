@@ -147,6 +147,8 @@ type Caps struct {
 	MaxBatchOps   int64
 	// Drain: the Backend is a Drainer.
 	Drain bool
+	// GetMany: every Snapshot is a ManyGetter.
+	GetMany bool
 	// Progress: the Backend is a Progressing one.
 	Progress bool
 }

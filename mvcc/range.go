@@ -2,11 +2,11 @@ package mvcc
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
 
+	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
@@ -23,12 +23,11 @@ type ranger struct {
 	keys  []byte
 	ends  []int
 	found []found
-	order []int32
-	spans []span
+	order []placed
+	room  []byte        // the memory of revs
+	revs  [][]byte      // the revision keys of order
+	spans []engine.Span // where their records stand in the buffer of all
 }
-
-// span is where a record is in the buffer of all.
-type span struct{ lo, hi int }
 
 // ranger takes one from the pool; recycle gives it back.
 func (s *Store) ranger() *ranger {
@@ -36,6 +35,12 @@ func (s *Store) ranger() *ranger {
 		return r
 	}
 	return new(ranger)
+}
+
+// placed is the revision of a key that is to be fetched, and its place in the answer.
+type placed struct {
+	rev index.Revision
+	i   int
 }
 
 func checkRange(lo, hi []byte) error {
@@ -190,7 +195,7 @@ func (r *ranger) keysOnly() []KeyValue {
 // the order in which they stand in the engine.
 func (r *ranger) fetch(s *Store, at int64) ([]KeyValue, error) {
 	kvs := make([]KeyValue, len(r.found))
-	r.order, r.spans = r.order[:0], slices.Grow(r.spans[:0], len(kvs))[:len(kvs)]
+	r.order = r.order[:0]
 	newest := int64(0)
 	for i := range r.found {
 		if w := r.found[i].own; w != nil {
@@ -199,25 +204,19 @@ func (r *ranger) fetch(s *Store, at int64) ([]KeyValue, error) {
 			continue
 		}
 		newest = max(newest, r.found[i].entry.ModRev.Main)
-		r.order = append(r.order, int32(i))
+		r.order = append(r.order, placed{r.found[i].entry.ModRev, i})
 	}
 	if len(r.order) == 0 {
 		return kvs, nil
 	}
-	slices.SortFunc(r.order, func(a, b int32) int {
-		x, y := r.found[a].entry.ModRev, r.found[b].entry.ModRev
-		if c := cmp.Compare(x.Main, y.Main); c != 0 {
-			return c
-		}
-		return cmp.Compare(x.Sub, y.Sub)
-	})
+	slices.SortFunc(r.order, func(a, b placed) int { return a.rev.Compare(b.rev) })
 	buf, err := r.read(s, newest, at)
 	if err != nil {
 		return nil, err
 	}
-	for _, i := range r.order {
-		f, sp := &r.found[i], r.spans[i]
-		if kvs[i], err = check(f.key, f.entry, buf[sp.lo:sp.hi:sp.hi]); err != nil {
+	for n, o := range r.order {
+		f, at := &r.found[o.i], r.spans[n]
+		if kvs[o.i], err = check(f.key, f.entry, buf[at.From:at.To:at.To]); err != nil {
 			return nil, err
 		}
 	}
@@ -231,20 +230,28 @@ func (r *ranger) read(s *Store, newest, at int64) ([]byte, error) {
 		return nil, err
 	}
 	defer s.views.release(v)
-	var room [revKeyBytes]byte
-	var buf []byte
-	for n, i := range r.order {
-		rev := r.found[i].entry.ModRev
-		lo := len(buf)
-		if buf, err = v.snap.Get(buf, spaceRecords, appendRevKey(room[:0], rev)); err != nil {
-			return nil, s.missing(r.found[i].key, rev, at, err)
+	n := len(r.order)
+	r.room, r.revs = slices.Grow(r.room[:0], n*revKeyBytes), slices.Grow(r.revs[:0], n)
+	for _, o := range r.order {
+		from := len(r.room)
+		r.room = appendRevKey(r.room, o.rev)
+		r.revs = append(r.revs, r.room[from:len(r.room):len(r.room)])
+	}
+	r.spans = slices.Grow(r.spans[:0], n)[:n]
+	buf, err := engine.GetMany(v.snap, nil, spaceRecords, r.revs, r.spans)
+	for k, o := range r.order {
+		// After an error, which record it was is asked one by one.
+		cause := err
+		if err != nil {
+			_, cause = v.snap.Get(nil, spaceRecords, r.revs[k])
+		} else if !r.spans[k].Found() {
+			cause = engine.ErrNotFound
 		}
-		r.spans[i] = span{lo, len(buf)}
-		if n == 0 { // the others may be as long as the first
-			buf = slices.Grow(buf, (len(r.order)-1)*len(buf)*17/16)
+		if cause != nil {
+			return nil, s.missing(r.found[o.i].key, o.rev, at, cause)
 		}
 	}
-	return buf, nil
+	return buf, err
 }
 
 // maxKept is the largest buffer of keys that is kept for later.
@@ -255,6 +262,6 @@ func (r *ranger) recycle(s *Store) {
 		return
 	}
 	clear(r.found)
-	r.keys, r.ends, r.found, r.order, r.spans = r.keys[:0], r.ends[:0], r.found[:0], r.order[:0], r.spans[:0]
+	r.keys, r.ends, r.found = r.keys[:0], r.ends[:0], r.found[:0]
 	s.rangers.Put(r)
 }

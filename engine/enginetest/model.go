@@ -78,7 +78,7 @@ func (b twin) deleteRange(s engine.Space, lo, hi []byte) {
 }
 
 // compare checks that view holds exactly m: every space that m knows and its neighbours, scanned
-// both ways, and every key by Get.
+// both ways, and every key by Get and by GetMany.
 func (m model) compare(tb testing.TB, view engine.Snapshot) {
 	tb.Helper()
 	spaces := map[engine.Space]bool{s0: true, s255: true}
@@ -97,6 +97,11 @@ func (m model) compare(tb testing.TB, view engine.Snapshot) {
 				return
 			}
 		}
+		keys := make([][]byte, 0, 2*len(want))
+		for _, p := range want {
+			keys = append(keys, []byte(p.key), []byte(p.key+"\x00"))
+		}
+		many(tb, view, s, keys)
 	}
 }
 

@@ -44,6 +44,8 @@ func mutants() map[string]struct {
 	}
 	return map[string]mutant{
 		"Get answers nil for a missing key": {"Reads", view(func(v engine.Snapshot) engine.Snapshot { return dropsDst{v} })},
+		"GetMany looks at 64 keys only":     {"Many", view(func(v engine.Snapshot) engine.Snapshot { return few{v} })},
+		"GetMany finds neighbours":          {"Many", view(func(v engine.Snapshot) engine.Snapshot { return neighbours{v} })},
 		"hi is inclusive":                   {"Order", view(func(v engine.Snapshot) engine.Snapshot { return inclusive{v} })},
 		"an empty hi is the end":            {"Order", view(func(v engine.Snapshot) engine.Snapshot { return emptyIsEnd{v} })},
 		"ScanBack forgets the last key":     {"Order", view(func(v engine.Snapshot) engine.Snapshot { return shortBack{v} })},
@@ -130,6 +132,31 @@ func (d dropsDst) Get(dst []byte, s engine.Space, key []byte) ([]byte, error) {
 		out = nil
 	}
 	return out, err
+}
+
+type few struct{ engine.Snapshot }
+
+func (f few) GetMany(dst []byte, s engine.Space, keys [][]byte, spans []engine.Span) ([]byte, error) {
+	for i := range spans {
+		spans[i] = engine.Span{From: -1}
+	}
+	return engine.GetMany(f.Snapshot, dst, s, keys[:min(len(keys), 64)], spans)
+}
+
+type neighbours struct{ engine.Snapshot }
+
+func (n neighbours) GetMany(dst []byte, s engine.Space, keys [][]byte, spans []engine.Span) ([]byte, error) {
+	for i, key := range keys {
+		it, from := n.Snapshot.Scan(s, key, nil), len(dst)
+		if spans[i] = (engine.Span{From: -1}); it.Next() {
+			dst = append(dst, it.Value()...)
+			spans[i] = engine.Span{From: from, To: len(dst)}
+		}
+		if err := it.Close(); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
 }
 
 type inclusive struct{ engine.Snapshot }

@@ -86,6 +86,19 @@ func (p *poisonedView) Get(dst []byte, s engine.Space, key []byte) (out []byte, 
 	return out, err
 }
 
+// GetMany is that of the Snapshot, if it has one.
+func (p *poisonedView) GetMany(dst []byte, s engine.Space, keys [][]byte, spans []engine.Span) ([]byte, error) {
+	lent := make([][]byte, len(keys))
+	for i, k := range keys {
+		lent[i] = lendCopy(k)
+	}
+	out, err := engine.GetMany(p.Snapshot, dst, s, lent, spans)
+	for _, k := range lent {
+		spoil(k)
+	}
+	return out, err
+}
+
 func (p *poisonedView) Scan(s engine.Space, lo, hi []byte) (it engine.Iterator) {
 	lend(func(lo, hi []byte) { it = p.Snapshot.Scan(s, lo, hi) }, lo, hi)
 	return &poisonedIterator{Iterator: it}

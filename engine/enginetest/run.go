@@ -22,6 +22,7 @@ func Run(t *testing.T, h Harness) {
 func groups() []group {
 	return []group{
 		{"Reads", testReads},
+		{"Many", testMany},
 		{"Order", testOrder},
 		{"Batches", testBatches},
 		{"BatchLimits", testBatchLimits},

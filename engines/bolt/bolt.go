@@ -54,7 +54,7 @@ func Open(dir string, o Options) (engine.Backend, error) {
 
 // Caps are constant.
 func (s *store) Caps() engine.Caps {
-	return engine.Caps{Persistent: true, AlwaysSync: true, MaxBatchBytes: maxBatchBytes}
+	return engine.Caps{Persistent: true, AlwaysSync: true, MaxBatchBytes: maxBatchBytes, GetMany: true}
 }
 
 // Close releases the map, the file and the directory.

@@ -20,7 +20,12 @@
 //   - bbolt panics, or the memory fault of a truncated file ends the process, where pages are not
 //     what they should be. Both become engine.ErrCorrupt. bbolt has no checksums on its data
 //     pages: damage that leaves a page's structure intact is not noticed here, and a branch page
-//     that points back to a page above it makes bbolt descend for ever.
+//     that points back to a page above it makes a scan descend for ever (a lookup notices).
+//
+// Lookups of single keys and of many (engine.ManyGetter) descend the pages by themselves, see tree:
+// interpolating where bbolt halves, and for many keys level by level. Pages that look odd are left
+// to bbolt. A bounded cache of records in front of it was the other way to faster ranges: it serves
+// what is read twice, this serves what is read once, too, and holds no memory.
 //
 // What remains: a long-lived Snapshot does not block the writer but keeps every page freed since
 // from being used again, so the file grows; and it never shrinks.

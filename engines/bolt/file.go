@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"unsafe" // the memory map is an address: bbolt offers no slice of it
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -99,6 +100,15 @@ func openError(path string, mapBytes int64, err error) error {
 		return fmt.Errorf("%w: %s: %w", engine.ErrCorrupt, path, err)
 	}
 	return fmt.Errorf("bolt: open %s with mapBytes %d: %w", path, mapBytes, err)
+}
+
+// mapped is the first n bytes of the memory map, which does not move while the file is open. Where
+// the file is shorter than n they cannot be read: a fault.
+func (f *file) mapped(n int64) []byte {
+	info := f.Info()
+	// The number is an address outside of the heap, which the collector need not know of.
+	base := *(**byte)(unsafe.Pointer(&info.Data))
+	return unsafe.Slice(base, min(n, f.mapBytes))
 }
 
 // close releases the file. It does not sync: every commit did.

@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"bytes"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -26,28 +25,6 @@ func (s *store) Snapshot() (engine.Snapshot, error) {
 		return nil, err
 	}
 	return &snapshot{store: s, view: v}, nil
-}
-
-func (sn *snapshot) Get(dst []byte, s engine.Space, key []byte) (out []byte, err error) {
-	if sn.closed.Load() {
-		return dst, engine.ErrClosed
-	}
-	out = dst
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer rescue(&err)
-	sp := sn.view.space(s)
-	if sp.bucket == nil {
-		return dst, engine.ErrNotFound
-	}
-	c := sp.cursor()
-	found, value := c.Seek(key)
-	if found == nil || !bytes.Equal(found, key) {
-		sp.giveBack(c)
-		return dst, engine.ErrNotFound
-	}
-	out = append(dst, value...)
-	sp.giveBack(c)
-	return out, nil
 }
 
 func (sn *snapshot) Scan(s engine.Space, lo, hi []byte) engine.Iterator {

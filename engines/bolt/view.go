@@ -21,15 +21,18 @@ type views struct {
 
 // view is one read transaction, shared.
 type view struct {
-	tx     *bbolt.Tx
-	refs   int // under views.mu; the last one ends the transaction
-	spaces [256]atomic.Pointer[space]
+	tx        *bbolt.Tx
+	data      []byte // the map up to the end of what tx sees
+	pageBytes int
+	refs      int // under views.mu; the last one ends the transaction
+	spaces    [256]atomic.Pointer[space]
 }
 
 // space is a bucket in a view; bucket is nil where the space was never written. Both parts of a
 // bucket that reading touches do not change, so all readers share it; a cursor is used by one.
 type space struct {
 	bucket     *bbolt.Bucket
+	tree       tree
 	idleCursor atomic.Pointer[bbolt.Cursor]
 	idleWalker atomic.Pointer[walker]
 }
@@ -44,7 +47,7 @@ func (vs *views) acquire() (*view, error) {
 		if err != nil {
 			return nil, err
 		}
-		vs.newest = &view{tx: tx, refs: 1}
+		vs.newest = &view{tx: tx, data: vs.db.mapped(tx.Size()), pageBytes: vs.db.pageBytes, refs: 1}
 	}
 	vs.newest.refs++
 	return vs.newest, nil
@@ -87,6 +90,9 @@ func (v *view) space(s engine.Space) *space {
 		return sp
 	}
 	sp := &space{bucket: v.tx.Bucket([]byte{byte(s)})}
+	if sp.bucket != nil {
+		sp.tree = newTree(v.data, v.pageBytes, sp.bucket)
+	}
 	if !v.spaces[s].CompareAndSwap(nil, sp) {
 		sp = v.spaces[s].Load()
 	}

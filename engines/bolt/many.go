@@ -1,0 +1,258 @@
+package bolt
+
+import (
+	"bytes"
+	"errors"
+	"runtime/debug"
+	"slices"
+
+	"github.com/etalon-kv/etalon/engine"
+)
+
+// Get looks in the tree itself, and lets bbolt look where that finds anything odd.
+func (sn *snapshot) Get(dst []byte, s engine.Space, key []byte) (out []byte, err error) {
+	if sn.closed.Load() {
+		return dst, engine.ErrClosed
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer rescue(&err)
+	out = dst
+	sp := sn.view.space(s)
+	if sp.bucket == nil {
+		return dst, engine.ErrNotFound
+	}
+	value, found, odd := sp.lookup(key)
+	if odd != nil {
+		value, found = sp.seek(key)
+	}
+	if !found {
+		return dst, engine.ErrNotFound
+	}
+	return append(dst, value...), nil
+}
+
+// GetMany implements engine.ManyGetter.
+func (sn *snapshot) GetMany(dst []byte, s engine.Space, keys [][]byte, spans []engine.Span) (out []byte, err error) {
+	if sn.closed.Load() {
+		return dst, engine.ErrClosed
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer rescue(&err)
+	out = dst
+	sp := sn.view.space(s)
+	if sp.bucket == nil {
+		for i := range keys {
+			spans[i] = engine.Span{From: -1}
+		}
+		return dst, nil
+	}
+	spans = spans[:len(keys)]
+	if out, err = sp.many(dst, keys, spans); err == nil {
+		return out, nil
+	}
+	for i, key := range keys {
+		value, found := sp.seek(key)
+		if !found {
+			spans[i] = engine.Span{From: -1}
+			continue
+		}
+		from := len(out)
+		out = append(out, value...)
+		spans[i] = engine.Span{From: from, To: len(out)}
+	}
+	return out, nil
+}
+
+// errInline is why small buckets are left to bbolt.
+var errInline = errors.New("bolt: the bucket stands in its parent's page")
+
+// lookup looks in the tree; odd is why that could not be done.
+func (sp *space) lookup(key []byte) (value []byte, found bool, odd error) {
+	if sp.tree.root == 0 {
+		return nil, false, errInline
+	}
+	defer giveUp(&odd)
+	value, found = sp.tree.lookup(key)
+	return value, found, nil
+}
+
+// many is GetMany of the tree; odd is why that could not be done, and dst then as it was.
+func (sp *space) many(dst []byte, keys [][]byte, spans []engine.Span) (out []byte, odd error) {
+	if sp.tree.root == 0 {
+		return dst, errInline
+	}
+	defer func() {
+		if odd != nil {
+			out = dst
+		}
+	}()
+	defer giveUp(&odd)
+	out = dst
+	for at := 0; at < len(keys); at += batchKeys {
+		end := min(at+batchKeys, len(keys))
+		l := lookups{tree: &sp.tree, keys: keys[at:end]}
+		l.descend()
+		if need := l.find(); need > cap(out)-len(out) {
+			more := need * (len(keys) - at) / (end - at) // the others may be as long
+			out = slices.Grow(out, max(need, min(more+more/16, maxAhead)))
+		}
+		out = l.collect(out, spans[at:end])
+	}
+	return out, nil
+}
+
+// giveUp turns a panic into an error, but for a tree without an end, which is one for bbolt, too:
+// it would go down there for ever.
+func giveUp(odd *error) {
+	switch r := recover(); {
+	case r == nil:
+	case r == errEndless:
+		panic(r)
+	default:
+		*odd = corrupt(r)
+	}
+}
+
+// seek is bbolt's own way to a key.
+func (sp *space) seek(key []byte) ([]byte, bool) {
+	c := sp.cursor()
+	found, value := c.Seek(key)
+	sp.giveBack(c)
+	if found == nil || !bytes.Equal(found, key) {
+		return nil, false
+	}
+	return value, true
+}
+
+// batchKeys is how many keys are looked up side by side: enough for a processor to have as many
+// reads under way as it can, few enough for its caches to hold what was fetched.
+const batchKeys = 64
+
+// maxAhead bounds the memory that is taken for values that were not looked at yet.
+const maxAhead = 1 << 20
+
+// lookups are lookups of some keys side by side, level by level. On each level there are rounds in
+// which no step waits for the one before: first the heads of all pages are touched, then where the
+// keys seem to be, then these are looked at. So the waits for memory overlap.
+type lookups struct {
+	tree *tree
+	keys [][]byte
+	at   [batchKeys]spot
+	sink byte
+}
+
+// spot is where the lookup of a key is.
+type spot struct {
+	id    uint64
+	reach reach
+	page  page
+	head  uint64
+	guess int
+	value []byte // nil: not found
+}
+
+// descend leads every spot to its leaf, and touches what it seems to find there.
+func (l *lookups) descend() {
+	for i, key := range l.keys {
+		l.at[i].id, l.at[i].head = l.tree.root, headOf(key)
+	}
+	for range maxLevels {
+		l.touch()
+		if l.open() {
+			return
+		}
+		l.step()
+	}
+	panic(errEndless)
+}
+
+// step leads every spot from its branch to a child.
+func (l *lookups) step() {
+	parent := uint64(0) // of the spot before
+	for i, key := range l.keys {
+		s := &l.at[i]
+		if b := &l.at[max(i-1, 0)]; s.id == parent && b.reach.known && s.head > b.reach.lo && s.head < b.reach.hi {
+			s.id, s.reach = b.id, b.reach // as most neighbours on the upper levels
+			continue
+		}
+		child := max(s.page.upTo(key, s.head, s.guess)-1, 0)
+		parent = s.id
+		s.id, s.reach = s.page.child(child), s.reach.within(&s.page, child)
+	}
+}
+
+// What is touched of a page, its header and the elements as they mostly are, and the most of a value.
+const (
+	lineBytes         = 64
+	touchedPageBytes  = 4 * lineBytes
+	touchedValueBytes = 8 * lineBytes
+)
+
+// touch reads from the pages of all spots.
+func (l *lookups) touch() {
+	last := uint64(0)
+	for i := range l.keys {
+		id := l.at[i].id
+		if at := id * l.tree.pageBytes; id != last && at+touchedPageBytes <= uint64(len(l.tree.data)) {
+			head := l.tree.data[at : at+touchedPageBytes]
+			l.sink += head[0] + head[lineBytes] + head[2*lineBytes] + head[3*lineBytes]
+		}
+		last = id
+	}
+}
+
+// open opens the page of every spot, guesses where its key is, and reads from there. It tells
+// whether the pages are leaves: all are, or none is.
+func (l *lookups) open() bool {
+	leaves := 0
+	for i := range l.keys {
+		s := &l.at[i]
+		if i > 0 && s.id == l.at[i-1].id {
+			s.page = l.at[i-1].page
+		} else {
+			s.page = l.tree.page(s.id)
+		}
+		if s.page.leaf {
+			leaves++
+		}
+		s.guess = s.reach.guess(&s.page, s.head)
+		if s.page.n == 0 {
+			continue
+		}
+		from, to := s.page.span(s.guess)
+		if s.page.leaf {
+			to += min(s.page.valueBytes(s.guess), touchedValueBytes)
+		}
+		for ; from < to; from += lineBytes {
+			l.sink += s.page.data[from]
+		}
+	}
+	if leaves != 0 && leaves != len(l.keys) {
+		panic(oddPage{what: "is a leaf where others are branches"})
+	}
+	return leaves != 0
+}
+
+// find finds the values in the leaves, and returns how many bytes they are.
+func (l *lookups) find() (size int) {
+	for i, key := range l.keys {
+		s := &l.at[i]
+		s.value, _ = s.page.find(key, s.head, s.guess)
+		size += len(s.value)
+	}
+	return size
+}
+
+// collect appends the values to dst.
+func (l *lookups) collect(dst []byte, spans []engine.Span) []byte {
+	for i := range l.keys {
+		from := len(dst)
+		if l.at[i].value == nil {
+			spans[i] = engine.Span{From: -1}
+			continue
+		}
+		dst = append(dst, l.at[i].value...)
+		spans[i] = engine.Span{From: from, To: len(dst)}
+	}
+	return dst
+}
