@@ -1,0 +1,112 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
+)
+
+func (m *member) session(t testing.TB) *concurrency.Session {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // t.Context has ended when it is closed
+	s, err := concurrency.NewSession(m.client, concurrency.WithContext(ctx), concurrency.WithTTL(60))
+	must(t, err)
+	t.Cleanup(func() {
+		defer cancel()
+		must(t, s.Close())
+	})
+	return s
+}
+
+func TestAMutexOfTheOfficialClientExcludes(t *testing.T) {
+	m := start(t, nil)
+	inside := 0
+	var wg sync.WaitGroup
+	for range 5 {
+		s := m.session(t)
+		wg.Go(func() {
+			mu := concurrency.NewMutex(s, "lock")
+			for range 4 {
+				if err := mu.Lock(s.Ctx()); err != nil {
+					t.Error(err)
+					return
+				}
+				if inside++; inside != 1 { // the race detector watches, too
+					t.Errorf("%d hold the lock", inside)
+				}
+				inside--
+				if err := mu.Unlock(s.Ctx()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestAnElectionOfTheOfficialClientHasOneLeader(t *testing.T) {
+	m := start(t, nil)
+	ctx := within(t)
+	one, two := concurrency.NewElection(m.session(t), "e"), concurrency.NewElection(m.session(t), "e")
+	must(t, one.Campaign(ctx, "one"))
+	won := make(chan error, 1)
+	go func() { won <- two.Campaign(ctx, "two") }()
+	leader, err := two.Leader(ctx)
+	must(t, err)
+	if got := string(leader.Kvs[0].Value); got != "one" {
+		t.Errorf("%s leads", got)
+	}
+	must(t, one.Resign(ctx))
+	must(t, <-won)
+	leader, err = one.Leader(ctx)
+	must(t, err)
+	if got := string(leader.Kvs[0].Value); got != "two" {
+		t.Errorf("%s leads", got)
+	}
+}
+
+func TestTransactionalMemoryOfTheOfficialClientLosesNothing(t *testing.T) {
+	m := start(t, nil)
+	ctx := within(t)
+	const accounts, each, workers = 4, 25, 4
+	for i := range accounts {
+		_, err := m.client.Put(ctx, fmt.Sprint("acc/", i), "100")
+		must(t, err)
+	}
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range each {
+				from, to := fmt.Sprint("acc/", (w+i)%accounts), fmt.Sprint("acc/", (w+i+1)%accounts)
+				_, err := concurrency.NewSTM(m.client, func(s concurrency.STM) error {
+					var a, b int
+					fmt.Sscan(s.Get(from), &a)
+					fmt.Sscan(s.Get(to), &b)
+					s.Put(from, fmt.Sprint(a-1))
+					s.Put(to, fmt.Sprint(b+1))
+					return nil
+				}, concurrency.WithIsolation(concurrency.SerializableSnapshot))
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	r, err := m.client.Get(ctx, "acc/", clientv3.WithPrefix())
+	must(t, err)
+	sum := 0
+	for _, kv := range r.Kvs {
+		var v int
+		fmt.Sscan(string(kv.Value), &v)
+		sum += v
+	}
+	if sum != 100*accounts {
+		t.Errorf("the sum is %d, want %d", sum, 100*accounts)
+	}
+}
