@@ -16,6 +16,9 @@ type core struct {
 	members
 	// confIndex is the index that brought the membership in force.
 	confIndex Index
+	// overtaken is, while a snapshot waits to be installed, the membership as of the entries that are still
+	// being applied; that in force is the snapshot's.
+	overtaken ConfState
 
 	// Invariant: term never falls; vote changes at most once in a term.
 	term   Term

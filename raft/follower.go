@@ -89,6 +89,9 @@ func (r *core) handleSnapshot(m *Message) error {
 	if ok { // only the news that it is committed was missing
 		r.commitTo(s.Index)
 	} else {
+		if r.log.snapshot == nil {
+			r.overtaken = r.conf()
+		}
 		r.log.restore(s)
 		r.out.truncated(r.log.stable)
 		r.confIndex = s.Index

@@ -25,20 +25,24 @@ func (r *core) applyConfChange(e *Entry) (ConfState, error) {
 	if r.err != nil {
 		return ConfState{}, r.err
 	}
-	if e.Index <= r.confIndex { // a snapshot that came in between has it already
-		return r.conf(), nil
-	}
-	if err := r.takeConfEntry(e.Index); err != nil {
+	conf := r.conf()
+	overtaken := e.Index <= r.confIndex && r.log.snapshot != nil // by a snapshot that came in between and has it already
+	if overtaken {
+		conf = r.overtaken
+	} else if err := r.takeConfEntry(e.Index); err != nil {
 		return ConfState{}, err
 	}
 	var cc ConfChange
 	if err := cc.Decode(e.Data); err != nil {
-		return r.conf(), err
+		return conf, err
 	}
-	conf := r.conf()
 	next, err := changed(&conf, &cc)
 	if err != nil {
 		return conf, err
+	}
+	if overtaken {
+		r.overtaken = next
+		return next, nil
 	}
 	r.confIndex = e.Index
 	r.members.load(&next, func(p *progress) {
