@@ -3,9 +3,9 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 2000x
 
-.PHONY: test check unit fuzz smoke bench figures
+.PHONY: test check unit sim fuzz smoke bench figures mutants soak
 
-test: check unit fuzz smoke
+test: check unit sim fuzz smoke
 
 # Formatting, vet, staticcheck.
 check:
@@ -17,6 +17,20 @@ check:
 unit:
 	$(GO) test -race -short -timeout 20m ./...
 	$(GO) test -timeout 20m ./engine/... ./engines/... ./mvcc/... ./raft/...
+
+# Ten thousand schedules of Raft groups in the simulator; SEEDS=n runs more or less of them.
+SEEDS       ?= 10000
+sim:
+	ETALON_SEEDS=$(SEEDS) $(GO) test -count=1 -run '^TestSafetyUnderFaults$$' -v -timeout 20m ./raft/raftsim
+
+# The simulator on every mutant: its kill rate and the survivors. Takes up to an hour.
+mutants:
+	ETALON_MUTANTS=1000 $(GO) test -count=1 -run '^TestMutants$$' -v -timeout 120m ./raft/raftsim
+
+# More seeds than anybody has run yet, noted in raft/raftsim/testdata/soak.txt; goes on where the last one stopped.
+SOAK        ?= 200000
+soak:
+	ETALON_SOAK=$(SOAK) ETALON_COMMIT=$$(git rev-parse --short HEAD) $(GO) test -count=1 -run '^TestSoak$$' -v -timeout 24h ./raft/raftsim
 
 # Every fuzz target for a moment; a longer hunt: make fuzz FUZZTIME=10m.
 fuzz:

@@ -52,12 +52,7 @@ func (h *Host) After(d time.Duration, fn func()) {
 // Later schedules fn after d of the world's time: for disks and networks, which have no part in the
 // clock.
 func (h *Host) Later(d time.Duration, fn func()) {
-	life := h.life
-	h.w.After(d, func() {
-		if h.life == life {
-			h.do(fn)
-		}
-	})
+	h.w.push(event{at: h.w.now + max(d, 0), fn: fn, host: h, life: h.life})
 }
 
 func (h *Host) do(fn func()) {

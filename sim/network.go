@@ -56,22 +56,25 @@ func (n *Network) SetLink(l Link) { n.link = l }
 func (n *Network) Stats() NetworkStats { return n.stats }
 
 // Send sends a message, which must not be modified any more.
-func (n *Network) Send(from, to uint64, message []byte) {
+func (n *Network) Send(from, to uint64, message []byte) { n.SendSlowly(from, to, message, 0) }
+
+// SendSlowly is Send for a message that takes extra time on its way, beside what the Link says.
+func (n *Network) SendSlowly(from, to uint64, message []byte, extra time.Duration) {
 	n.stats.Sent++
 	l := &n.link
 	lost, twice, late := n.chance(l.Loss), n.chance(l.Duplicate), n.chance(l.Late)
 	if late {
 		n.stats.Late++
-		n.travel(from, to, message, l.MaxDelay+time.Duration(n.rng.Int64N(int64(l.LateBy)+1)))
+		n.travel(from, to, message, extra+l.MaxDelay+time.Duration(n.rng.Int64N(int64(l.LateBy)+1)))
 	}
 	if lost {
 		n.stats.Lost++
 		return
 	}
-	n.travel(from, to, message, n.delay())
+	n.travel(from, to, message, extra+n.delay())
 	if twice {
 		n.stats.Duplicated++
-		n.travel(from, to, message, n.delay())
+		n.travel(from, to, message, extra+n.delay())
 	}
 }
 
@@ -96,7 +99,11 @@ func (n *Network) travel(from, to uint64, message []byte, d time.Duration) {
 			return
 		}
 		n.stats.Delivered++
-		e.host.do(func() { e.deliver(from, message) })
+		if e.host.paused {
+			e.host.held = append(e.host.held, func() { e.deliver(from, message) })
+		} else {
+			e.deliver(from, message)
+		}
 	})
 }
 

@@ -17,11 +17,14 @@ type World struct {
 	points map[string]int
 }
 
-// event is a function to be called at a time. seq orders those of the same time.
+// event is a function to be called at a time. seq orders those of the same time. With a host it is of
+// the process that was the host's life-th, and happens only to that one.
 type event struct {
-	at  time.Duration
-	seq uint64
-	fn  func()
+	at   time.Duration
+	seq  uint64
+	fn   func()
+	host *Host
+	life uint64
 }
 
 func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
@@ -46,9 +49,12 @@ func (w *World) Rand(purpose string) *rand.Rand {
 }
 
 // After schedules fn; a negative d counts as 0.
-func (w *World) After(d time.Duration, fn func()) {
+func (w *World) After(d time.Duration, fn func()) { w.push(event{at: w.now + max(d, 0), fn: fn}) }
+
+func (w *World) push(e event) {
 	w.seq++
-	w.queue = append(w.queue, event{w.now + max(d, 0), w.seq, fn})
+	e.seq = w.seq
+	w.queue = append(w.queue, e)
 	for i := len(w.queue) - 1; i > 0; {
 		parent := (i - 1) / 2
 		if !w.queue[i].before(&w.queue[parent]) {
@@ -69,7 +75,12 @@ func (w *World) Step() bool {
 	w.events++
 	w.mix(uint64(e.at))
 	w.mix(e.seq)
-	e.fn()
+	switch {
+	case e.host == nil:
+		e.fn()
+	case e.host.life == e.life:
+		e.host.do(e.fn)
+	}
 	return true
 }
 

@@ -7,22 +7,30 @@ import (
 	"time"
 
 	"github.com/etalon-kv/etalon/raft"
-	"github.com/etalon-kv/etalon/raft/wal"
 	"github.com/etalon-kv/etalon/sim"
 )
 
 // group is one group of members in a world of its own.
 type group struct {
-	w        *sim.World
-	plan     plan
-	net      *sim.Network
-	members  []*member // members[i] has id i+1
-	oracle   oracle
-	rng      *rand.Rand // of clients and nemesis
-	faultsOn bool
-	lost     bool // a disk was lost
-	requests uint64
-	addrs    []uint64
+	w             *sim.World
+	plan          plan
+	net           *sim.Network
+	members       []*member // members[i] has id i+1
+	oracle        oracle
+	rng           *rand.Rand // of the nemesis
+	clientRng     *rand.Rand
+	faultsOn      bool
+	lost          bool   // a disk was lost
+	writes, reads uint64 // that clients asked for
+	addrs         []uint64
+	// script, if not nil, stands for the nemesis; recorded, if not nil, gets what that does.
+	script   *Script
+	recorded *[]action
+	actions  int
+	// Everybody is down until asleepTo, and was in all for slept.
+	asleepTo, slept time.Duration
+	history         *history
+	arena           []byte
 }
 
 // failure is what an oracle has seen.
@@ -32,9 +40,9 @@ func (g *group) fail(format string, args ...any) {
 	panic(failure(fmt.Sprintf("at %v: ", g.w.Now()) + fmt.Sprintf(format, args...)))
 }
 
-func newGroup(seed uint64, off Faults) *group {
-	w := sim.New(seed)
-	g := &group{w: w, plan: drawPlan(w.Rand("plan"), off), rng: w.Rand("nemesis"), faultsOn: true}
+// newGroup makes the group of a plan; the world's seed decides the rest.
+func newGroup(w *sim.World, p plan) *group {
+	g := &group{w: w, plan: p, rng: w.Rand("nemesis"), clientRng: w.Rand("clients"), faultsOn: true}
 	g.net = sim.NewNetwork(w, g.plan.link)
 	g.oracle = newOracle(g)
 	var founders raft.ConfState
@@ -48,7 +56,10 @@ func newGroup(seed uint64, off Faults) *group {
 		g.members, g.addrs = append(g.members, m), append(g.addrs, uint64(id))
 		g.net.Attach(uint64(id), m.host, m.deliver)
 		if i < g.plan.voters {
-			g.found(m, founders)
+			s := raft.FoundingSnapshot(founders)
+			m.found(s, raft.HardState{})
+			g.oracle.commit(s.Index, s.Term, s.Term, m)
+			g.oracle.joined[id] = true
 		}
 		if g.plan.has(Drift) {
 			bound := 100_000
@@ -57,32 +68,35 @@ func newGroup(seed uint64, off Faults) *group {
 			}
 			m.host.SetDrift(int64(m.rng.IntN(2*bound) - bound))
 		}
-		m.start()
 	}
 	return g
 }
 
-// found puts the membership that a group begins with on a member's disk, before its first start.
-func (g *group) found(m *member, conf raft.ConfState) {
-	log, err := wal.Open(walDir{m.disk.Dir("wal")}, wal.Options{ID: uint64(m.id), SegmentBytes: g.plan.segment})
-	if err != nil {
-		g.fail("founding %d: %v", m.id, err)
+// start begins everything that goes on by itself.
+func (g *group) start() {
+	for _, m := range g.members {
+		m.start()
 	}
-	s := raft.FoundingSnapshot(conf)
-	if err := log.Write(s, nil, raft.HardState{}, true); err != nil {
-		g.fail("founding %d: %v", m.id, err)
+	g.clients()
+	g.snapshots()
+	if g.script == nil {
+		g.nemesis()
+		if at := g.plan.weekAt; at > 0 {
+			g.w.After(at, func() { g.act("dark", week.Microseconds()) })
+		}
+		return
 	}
-	if err := log.Close(); err != nil {
-		g.fail("founding %d: %v", m.id, err)
+	for _, a := range g.script.actions {
+		g.w.After(a.at, func() { g.do(a) })
 	}
-	m.durable.put(record{snap: s}, nil)
-	m.kept.install(s)
 }
 
 // pick returns a random member, in every other case one that believes it leads if there is any.
-func (g *group) pick() *member {
-	from := g.rng.IntN(len(g.members))
-	if g.rng.IntN(2) == 0 {
+func (g *group) pick() *member { return g.choose(g.rng) }
+
+func (g *group) choose(rng *rand.Rand) *member {
+	from := rng.IntN(len(g.members))
+	if rng.IntN(2) == 0 {
 		for i := range g.members {
 			m := g.members[(from+i)%len(g.members)]
 			if m.node != nil && m.before.Soft.Role == raft.Leader {
@@ -95,7 +109,7 @@ func (g *group) pick() *member {
 
 // some returns a member that runs, nil if the first choice does not.
 func (g *group) some() *member {
-	m := g.pick()
+	m := g.choose(g.clientRng)
 	if !m.running() {
 		return nil
 	}
@@ -104,16 +118,18 @@ func (g *group) some() *member {
 }
 
 // around returns a random duration, on average d.
-func (g *group) around(d time.Duration) time.Duration {
-	return time.Duration(g.rng.Int64N(2*int64(d)) + 1)
+func (g *group) around(d time.Duration) time.Duration { return around(g.rng, d) }
+
+func around(rng *rand.Rand, d time.Duration) time.Duration {
+	return time.Duration(rng.Int64N(2*int64(d)) + 1)
 }
 
 // clients write and read at random members until faults end.
 func (g *group) clients() {
-	if !g.faultsOn {
+	if !g.faultsOn || g.later(g.clients) {
 		return
 	}
-	g.w.After(g.around(g.plan.think), g.clients)
+	g.w.After(around(g.clientRng, g.plan.think), g.clients)
 	if n := g.w.Pending(); n > 100_000 {
 		g.fail("%d events are pending: members send without bound", n)
 	}
@@ -121,86 +137,87 @@ func (g *group) clients() {
 	if m == nil {
 		return
 	}
-	for range 1 + g.rng.IntN(3) {
-		if g.rng.IntN(4) == 0 {
+	for range 1 + g.clientRng.IntN(3) {
+		if g.clientRng.IntN(4) == 0 {
 			g.read(m)
 		} else {
-			g.write(m)
+			_ = g.write(m) // refused: the client goes elsewhere
 		}
 	}
 	m.event()
-	if m.node != nil && m.before.Soft.Role == raft.Leader {
-		g.oracle.windows(m)
+}
+
+// doubters read at everybody who believes to lead, because somebody else has just committed something:
+// the moment in which an answer that should not be given is stale. One who stands still reads as soon as
+// it goes on.
+func (g *group) doubters(by *member) {
+	if !g.faultsOn {
+		return
+	}
+	for _, m := range g.members {
+		if m != by && m.node != nil && m.before.Soft.Role == raft.Leader && m.before.Hard.Term < by.before.Hard.Term {
+			g.w.Sometimes("read at a leader that was replaced")
+			m.host.Later(0, func() {
+				m.catchUp()
+				g.read(m)
+				m.event()
+			})
+		}
 	}
 }
 
-func (g *group) request(m *member) uint64 {
-	g.requests++
-	m.waiting[g.requests] = request{since: g.oracle.seen, committed: raft.Index(len(g.oracle.committed))}
-	return g.requests
+func (g *group) request(m *member, id uint64, write bool, register uint64) {
+	m.waiting[id] = request{since: g.oracle.seen, committed: raft.Index(len(g.oracle.committed)), register: register, op: g.history.call(write, register, id)}
 }
 
 func (g *group) read(m *member) {
-	if id := g.request(m); m.node.ReadIndex(id) != nil {
+	g.reads++
+	id := readIDs + g.reads
+	g.request(m, id, false, g.clientRng.Uint64N(registers))
+	if m.node.ReadIndex(id) != nil {
+		g.history.refused(m.waiting[id].op)
 		delete(m.waiting, id)
 	}
 }
 
-func (g *group) write(m *member) {
-	id := g.request(m)
-	if m.node.Propose(append(binary.LittleEndian.AppendUint64(nil, id), make([]byte, g.rng.IntN(80))...)) != nil {
+// readIDs is where the ids of reads begin; those of writes are below maxWrites.
+const readIDs = 1 << 32
+
+// write proposes a write at m, unless there were too many.
+func (g *group) write(m *member) error {
+	if g.faultsOn && g.writes >= maxWrites-10 {
+		return nil
+	}
+	g.writes++
+	id := g.writes
+	g.request(m, id, true, id%registers)
+	err := m.node.Propose(append(binary.LittleEndian.AppendUint64(nil, id), make([]byte, g.clientRng.IntN(80))...))
+	if err != nil {
+		g.history.refused(m.waiting[id].op)
 		delete(m.waiting, id)
 	}
+	return err
 }
 
 // snapshots lets members compact their logs.
 func (g *group) snapshots() {
-	g.w.After(g.around(200*time.Millisecond), g.snapshots)
-	if m := g.some(); m != nil && g.plan.has(Compaction) {
+	if g.later(g.snapshots) {
+		return
+	}
+	g.w.After(around(g.clientRng, g.plan.snapshots), g.snapshots)
+	if !g.plan.has(Compaction) {
+		return
+	}
+	if m := g.some(); m != nil {
 		m.snapshot()
 		m.event()
 	}
 }
 
-// converged reports whether somebody leads and every member of its membership, without those that
-// are gone, has applied everything that was acknowledged and mark.
-func (g *group) converged(mark raft.Index) bool {
-	for _, l := range g.members {
-		if l.node == nil || l.before.Soft.Role != raft.Leader || mark == 0 || l.state.applied < mark {
-			continue
-		}
-		conf := l.node.Conf()
-		all := true
-		for _, m := range g.members {
-			if conf.Contains(m.id) && (m.gone || m.node == nil || m.state.applied < max(mark, g.oracle.acked)) {
-				all = false
-			}
-		}
-		if all {
-			return true
-		}
-	}
-	return false
-}
-
-// mayBeStuck: with a lost disk a membership can be left whose majority will never be there again.
-func (g *group) mayBeStuck() bool {
-	if !g.lost {
-		return false
-	}
-	for _, m := range g.members {
-		if m.node == nil {
-			continue
-		}
-		conf := m.node.Conf()
-		for _, electorate := range [][]raft.NodeID{conf.Voters, conf.VotersOutgoing} {
-			alive := 0
-			for _, id := range electorate {
-				if !g.members[id-1].gone {
-					alive++
-				}
-			}
-			if len(electorate) > 0 && alive <= len(electorate)/2 {
+func voter(c *raft.ConfState, id raft.NodeID) bool {
+	for _, electorate := range [][]raft.NodeID{c.Voters, c.VotersOutgoing} {
+		for _, v := range electorate {
+			if v == id {
 				return true
 			}
 		}

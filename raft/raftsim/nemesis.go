@@ -1,7 +1,6 @@
 package raftsim
 
 import (
-	"encoding/binary"
 	"slices"
 	"time"
 
@@ -13,6 +12,9 @@ func (g *group) nemesis() {
 	if !g.faultsOn {
 		return
 	}
+	if g.later(g.nemesis) {
+		return
+	}
 	g.w.After(g.around(g.plan.nemesis), g.nemesis)
 	m := g.pick()
 	fault := Faults(1) << g.rng.IntN(len(faultNames))
@@ -21,38 +23,157 @@ func (g *group) nemesis() {
 			fault = Faults(1) << g.rng.IntN(len(faultNames))
 		}
 	}
-	if !g.plan.has(fault) {
-		return
+	if g.plan.has(fault) {
+		g.strike(fault, m)
 	}
+}
+
+// strike lets m feel a fault.
+func (g *group) strike(fault Faults, m *member) {
+	id, someone := int64(m.id), 1+g.rng.Int64N(int64(len(g.members)))
 	if fault&(OneWayCuts|Partitions|Transfers|Pauses) != 0 {
-		g.stick(m)
+		g.act("stick", id)
 	}
-	g.w.Note("nemesis", uint64(fault), uint64(m.id))
 	switch fault {
 	case OneWayCuts, Partitions:
 		g.cut(fault, m)
-	case Crashes, PowerCuts:
-		if m.node != nil {
-			m.crash(fault == PowerCuts)
+		if g.plan.has(Ambushes) && g.rng.IntN(2) == 0 {
+			g.siege()
 		}
-		if fault == PowerCuts && g.rng.IntN(8) == 0 {
-			g.blackout()
+	case Crashes:
+		g.act("crash", id, 0)
+	case PowerCuts:
+		g.act("crash", id, 1)
+		if g.rng.IntN(8) == 0 {
+			g.act("dark", 0)
 		}
 	case FailedSyncs:
-		m.disk.FailSync()
+		g.act("failsync", id)
 	case SlowDisks:
-		m.slowTo = g.w.Now() + g.around(time.Second)
+		g.act("slow", id, g.around(time.Second).Microseconds())
 	case LostDisks:
-		g.loseDisk(m)
-	case Pauses:
-		m.host.Pause(g.around(time.Duration(m.g.plan.cfg.ElectionTicks) * g.plan.tick))
-	case Jumps:
-		m.host.Jump(time.Duration(g.rng.Int64N(int64(2*time.Hour))) - time.Hour)
-	default:
-		if m = g.some(); m != nil {
-			g.ask(fault, m)
-			m.event()
+		g.act("lose", id)
+	case RolledBack:
+		if m.image == nil || g.rng.IntN(3) == 0 {
+			g.act("image", id)
+		} else {
+			g.act("roll", id)
 		}
+	case Pauses:
+		g.act("pause", id, g.around(time.Duration(g.plan.cfg.ElectionTicks)*g.plan.tick).Microseconds())
+	case Jumps:
+		g.act("jump", id, g.rng.Int64N((2*time.Hour).Microseconds())-time.Hour.Microseconds())
+	case Membership:
+		for range 1 + g.rng.IntN(3) {
+			g.changeMembers(m)
+		}
+	case Rejoins:
+		g.act("rejoin", someone)
+	case Transfers:
+		if g.act("transfer", id, someone) {
+			if g.plan.has(Ambushes) && g.plan.has(OneWayCuts|Partitions) && g.rng.IntN(2) == 0 {
+				g.w.After(g.around(4*time.Millisecond), func() { g.deafen(m) })
+			} else {
+				g.ambush(m)
+			}
+		}
+	case Unreachable:
+		switch g.rng.IntN(3) {
+		case 0:
+			g.act("unreachable", id, someone)
+		case 1:
+			g.act("forget", id)
+		default:
+			g.act("campaign", id)
+		}
+	case Compaction:
+		g.act("snapshot", id)
+	}
+}
+
+// ambush is a fault that meets m, or somebody, soon after something delicate has begun.
+func (g *group) ambush(m *member) {
+	if !g.plan.has(Ambushes) || g.script != nil {
+		return
+	}
+	if g.rng.IntN(3) == 0 {
+		m = g.members[g.rng.IntN(len(g.members))]
+	}
+	fault := [...]Faults{Crashes, Crashes, PowerCuts, Pauses, OneWayCuts, Partitions, Transfers}[g.rng.IntN(7)]
+	if !g.plan.has(fault) {
+		return
+	}
+	g.w.After(g.around(25*time.Millisecond), func() {
+		if g.faultsOn {
+			g.w.Sometimes("ambush")
+			g.strike(fault, m)
+		}
+	})
+}
+
+// changeCommits is told that m, who leads, has just committed a membership change, which nobody else knows yet:
+// a good moment to cut it off.
+func (g *group) changeCommits(m *member) {
+	if !g.faultsOn || g.script != nil || !g.plan.has(Ambushes) || !g.plan.has(OneWayCuts|Partitions) || g.rng.IntN(3) > 0 {
+		return
+	}
+	g.w.Sometimes("cut off with a change that only the leader knows to be committed")
+	args := []int64{g.around(500 * time.Millisecond).Microseconds()}
+	for _, to := range g.addrs {
+		args = append(args, int64(m.id), int64(to))
+	}
+	g.act("cut", args...)
+	if g.plan.has(Crashes|PowerCuts) && g.rng.IntN(2) == 0 {
+		g.w.After(g.around(20*time.Millisecond), func() {
+			if g.faultsOn {
+				g.act("crash", int64(m.id), g.rng.Int64N(2))
+			}
+		})
+	}
+}
+
+// deafen lets a member hear nobody for a while: one that leads goes on in the belief that it does.
+func (g *group) deafen(m *member) {
+	args := []int64{g.around(150 * time.Millisecond).Microseconds()}
+	for _, from := range g.addrs {
+		args = append(args, int64(from), int64(m.id))
+	}
+	g.act("cut", args...)
+}
+
+// siege is a time in which whoever may campaign does, while some crash.
+func (g *group) siege() {
+	g.act("storm", g.around(300*time.Millisecond).Microseconds())
+	for range g.rng.IntN(4) {
+		m := g.members[g.rng.IntN(len(g.members))]
+		g.w.After(g.around(200*time.Millisecond), func() {
+			if g.faultsOn && g.plan.has(Crashes) {
+				g.act("crash", int64(m.id), 0)
+			}
+		})
+	}
+}
+
+// storm lets everybody campaign, every 10 ms.
+func (g *group) storm(until time.Duration) {
+	for _, m := range g.members {
+		if m.running() && m.before.Soft.Role == raft.Follower {
+			g.ask(m, action{verb: "campaign"})
+		}
+	}
+	if g.faultsOn && g.w.Now() < until {
+		g.w.After(10*time.Millisecond, func() { g.storm(until) })
+	}
+}
+
+// leads is told that m has become leader: a good moment for a membership change.
+func (g *group) leads(m *member) {
+	if g.faultsOn && g.script == nil && g.plan.has(Membership) && g.rng.IntN(3) == 0 {
+		g.w.After(g.around(5*time.Millisecond), func() {
+			if g.faultsOn {
+				g.changeMembers(m)
+			}
+		})
 	}
 }
 
@@ -69,38 +190,81 @@ func (g *group) stick(m *member) {
 	}
 }
 
-// blackout: the whole group loses power.
-func (g *group) blackout() {
+func (g *group) cut(fault Faults, m *member) {
+	args := []int64{g.around(700 * time.Millisecond).Microseconds()}
+	apart := func(from, to uint64) { args = append(args, int64(from), int64(to)) }
+	if fault == OneWayCuts {
+		in := g.rng.IntN(3) == 0 // it is not heard, or does not hear
+		for _, to := range g.addrs {
+			if to == uint64(m.id) || g.rng.IntN(2) == 0 {
+				continue
+			}
+			if in {
+				apart(to, uint64(m.id))
+			} else {
+				apart(uint64(m.id), to)
+			}
+		}
+		g.act("cut", args...)
+		return
+	}
+	addrs := slices.Clone(g.addrs)
+	g.rng.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+	n := len(addrs)
+	k := 1 + g.rng.IntN(n)
+	connected := [...]func(i, j int) bool{
+		func(i, j int) bool { return addrs[i] != uint64(m.id) && addrs[j] != uint64(m.id) }, // m alone
+		func(i, j int) bool { return (i < k) == (j < k) },                                   // two parts
+		func(i, j int) bool { return i == n/2 || j == n/2 || (i < n/2) == (j < n/2) },       // a bridge
+		func(i, j int) bool { return j-i == 1 || j-i == n-1 },                               // a ring
+	}[g.rng.IntN(4)]
+	for j := range addrs {
+		for i := range j {
+			if !connected(i, j) {
+				apart(addrs[i], addrs[j])
+				apart(addrs[j], addrs[i])
+			}
+		}
+	}
+	g.act("cut", args...)
+}
+
+// changeMembers lets m propose a random change.
+func (g *group) changeMembers(m *member) {
+	args := []int64{int64(m.id), g.rng.Int64N(3)}
+	for range g.rng.IntN(4) {
+		n := g.rng.IntN(len(g.members))
+		if !g.members[n].gone {
+			args = append(args, 1+g.rng.Int64N(3), int64(n+1))
+		}
+	}
+	if g.act("change", args...) {
+		g.ambush(m)
+	}
+}
+
+// blackout: everybody loses power, for at least so long.
+func (g *group) blackout(least time.Duration) {
 	g.w.Sometimes("power cut of the whole group")
+	if least > 0 {
+		g.w.Sometimes("a week passes")
+		g.slept += least
+		g.asleepTo = g.w.Now() + least
+	}
 	for _, m := range g.members {
 		if m.node != nil {
-			m.crash(true)
+			m.crash(true, least)
 		}
 	}
 }
 
-func (g *group) cut(fault Faults, m *member) {
-	if fault == OneWayCuts {
-		for _, to := range g.addrs {
-			if g.rng.IntN(2) == 0 {
-				g.net.Cut(uint64(m.id), to)
-			}
-		}
-	} else {
-		addrs := slices.Clone(g.addrs)
-		g.rng.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
-		switch g.rng.IntN(4) {
-		case 0:
-			g.net.CutUnless(addrs, func(i, j int) bool { return addrs[i] != uint64(m.id) && addrs[j] != uint64(m.id) })
-		case 1:
-			g.net.Split(addrs, 1+g.rng.IntN(len(addrs)))
-		case 2:
-			g.net.Bridge(addrs)
-		default:
-			g.net.Ring(addrs)
-		}
+// later puts fn off to the end of a week in which nobody is up.
+func (g *group) later(fn func()) bool {
+	if g.asleepTo <= g.w.Now() {
+		return false
 	}
-	g.w.After(g.around(700*time.Millisecond), g.net.Heal)
+	g.w.After(g.asleepTo-g.w.Now(), fn)
+	return true
 }
 
 // loseDisk ends a member for good: an id stands for what its disk has promised.
@@ -109,99 +273,74 @@ func (g *group) loseDisk(m *member) {
 		return
 	}
 	g.lost, m.gone = true, true
-	m.crash(true)
+	m.crash(true, 0)
 	g.w.Sometimes("disk lost")
 }
 
-// ask asks a member for something unusual.
-func (g *group) ask(fault Faults, m *member) {
-	someone := raft.NodeID(1 + g.rng.IntN(len(g.members)))
-	switch fault {
-	case Membership:
-		for range 1 + g.rng.IntN(3) {
-			g.changeMembers(m)
-		}
-	case Transfers:
-		_ = m.node.TransferLeader(someone)
-	case Unreachable:
-		switch g.rng.IntN(3) {
-		case 0:
-			m.node.ReportUnreachable(someone)
-		case 1:
-			_ = m.node.ForgetLeader()
-		default:
-			_ = m.node.Campaign()
-		}
-	case Compaction:
-		m.snapshot()
+// rollBack gives a member an old copy of its disk. Whoever runs it has to see that and to refuse, because
+// the member would break promises; only its log is looked at, and what it says to a leader
+// who knows better.
+func (g *group) rollBack(m *member) {
+	if g.lost || g.plan.voters < 3 || m.node == nil || m.image == nil {
+		return
 	}
+	g.lost, m.gone = true, true
+	m.crash(true, 0)
+	m.reviveImage()
+	g.w.Sometimes("disk rolled back")
 }
 
-// changeMembers proposes a random change.
-func (g *group) changeMembers(m *member) {
-	cc := raft.ConfChange{Transition: raft.Transition(g.rng.IntN(3))}
-	for range g.rng.IntN(4) {
-		n := raft.NodeID(1 + g.rng.IntN(len(g.members)))
-		if !g.members[n-1].gone {
-			cc.Changes = append(cc.Changes, raft.Change{Type: raft.ChangeType(1 + g.rng.IntN(3)), Node: n})
-		}
-	}
-	_ = m.node.ProposeConfChange(cc)
-}
-
-// heal ends all faults, now and then after a power cut of everything, and expects the group to get on.
-func (g *group) heal() {
-	g.faultsOn = false
-	g.plan.link.Loss, g.plan.link.Duplicate, g.plan.link.Late = 0, 0, 0
-	g.net.SetLink(g.plan.link)
-	g.plan.disk = min(g.plan.disk, 10*time.Millisecond)
-	g.net.Heal()
-	dark := g.rng.IntN(2) == 0
-	for _, m := range g.members {
-		m.host.Resume()
-		m.host.SetDrift(0)
-		m.slowTo = 0
-		if m.node != nil && dark {
-			m.crash(true)
-		}
-	}
-}
-
-// settle waits until all members have the same, at most 400 election timeouts:
-// a window of one message with one entry catches up slowly.
-func (g *group) settle() bool {
-	timeout := g.plan.tick * time.Duration(g.plan.cfg.ElectionTicks)
-	mark := raft.Index(0)
-	for round := range 800 {
-		g.w.RunUntil(g.w.Now() + timeout/2)
-		if g.converged(mark) {
-			return true
-		}
-		if round%8 == 7 {
-			for _, m := range g.members {
-				if m.node != nil && m.before.Soft.Role == raft.Leader {
-					mark = m.before.Last + 1
-					g.repair(m)
-				}
+// rejoin removes m, lets it forget its log once everybody knows, and adds it again.
+func (g *group) rejoin(m *member) {
+	propose := func(t raft.ChangeType) {
+		for _, l := range g.members {
+			if l != m && l.running() && l.before.Soft.Role == raft.Leader {
+				g.ask(l, action{verb: "change", args: []int64{int64(l.id), 0, int64(t), int64(m.id)}})
 			}
 		}
 	}
-	return false
+	wiped := false
+	var try func(left int)
+	try = func(left int) {
+		if left == 0 || !g.faultsOn || m.gone {
+			return
+		}
+		if !wiped && left%5 == 0 {
+			propose(raft.RemoveNode)
+		}
+		if !wiped && g.forgotten(m) {
+			wiped = m.wipe()
+		}
+		if wiped {
+			propose(raft.AddVoter)
+			for _, l := range g.members {
+				if l.running() && l.state.conf.Contains(m.id) {
+					g.w.Sometimes("removed and added again")
+					return
+				}
+			}
+		}
+		g.w.After(15*time.Millisecond, func() { try(left - 1) })
+	}
+	try(60)
 }
 
-// repair proposes something, and is the operator: a member that is gone is removed, a joint change ended.
-func (g *group) repair(m *member) {
-	m.catchUp()
-	g.requests++
-	_ = m.node.Propose(binary.LittleEndian.AppendUint64(nil, g.requests))
-	conf := m.node.Conf()
+// forgotten reports whether nobody, whatever happens, will ever act on a membership with m: everybody
+// has durably applied every change that anybody has, and has no m; or was never told of the group.
+func (g *group) forgotten(m *member) bool {
+	led := false
 	for _, n := range g.members {
-		switch {
-		case conf.Joint() && !conf.AutoLeave:
-			_ = m.node.ProposeConfChange(raft.ConfChange{})
-		case n.gone && conf.Contains(n.id):
-			_ = m.node.ProposeConfChange(raft.ConfChange{Changes: []raft.Change{{Type: raft.RemoveNode, Node: n.id}}})
+		if n == m || n.gone || !g.oracle.joined[n.id] {
+			continue
 		}
+		if !n.running() {
+			return false
+		}
+		n.checkpoint()
+		if n.kept.conf.Contains(m.id) || n.kept.applied < g.oracle.confTop {
+			return false
+		}
+		led = led || n.before.Soft.Role == raft.Leader
 	}
-	m.event()
+	return led
 }

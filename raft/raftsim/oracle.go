@@ -5,7 +5,7 @@ import (
 )
 
 // oracle knows what must always be true of a group, and is told everything that happens. It sees
-// nothing of a node but Status and Conf.
+// nothing of a node but Status, Conf and Members. What one member promises by itself is in contract.go.
 type oracle struct {
 	g *group
 	// leaders: at most one a term (Raft §5.2). votes: at most one a term and voter.
@@ -16,13 +16,22 @@ type oracle struct {
 	entries map[entryKey]content
 	// committed[i] is the entry at i+1, once somebody knew it to be committed.
 	committed []commitment
-	// chains[i] is the state machine with i applied.
+	// chains[i] is the state machine with i applied, confs[i] the membership if i changed it.
 	chains []uint64
+	confs  map[raft.Index]string
+	// confTop is the highest index of a membership change that anybody has applied; joined are all
+	// that ever were members.
+	confTop raft.Index
+	joined  map[raft.NodeID]bool
 	// seen is the highest revision that a client was told of, acked the highest index of an acknowledged write.
 	seen   uint64
 	acked  raft.Index
 	writes int
 	reads  int
+	// resent counts the snapshots that were sent after all faults had ended.
+	resent map[resend]int
+	// sessions are the highest that appeared in messages to a member, for each term.
+	sessions map[voteKey]uint64
 }
 
 type voteKey struct {
@@ -39,19 +48,21 @@ type content struct {
 	before raft.Term
 	hash   uint64
 	known  bool
+	change bool // of the membership
 }
 
 // commitment: an entry of term, committed at the latest in the term by.
 type commitment struct{ term, by raft.Term }
 
-func newOracle(g *group) oracle {
-	return oracle{g: g, leaders: map[raft.Term]raft.NodeID{}, votes: map[voteKey]raft.NodeID{}, entries: map[entryKey]content{}}
+type resend struct {
+	term  raft.Term
+	to    raft.NodeID
+	index raft.Index
 }
 
-func (o *oracle) started(m *member) {
-	if h := m.before.Hard; h.Term < m.durable.hard.Term || h.Term == m.durable.hard.Term && h.Vote != m.durable.hard.Vote {
-		o.g.fail("member %d starts with %+v, durable is %+v", m.id, h, m.durable.hard)
-	}
+func newOracle(g *group) oracle {
+	return oracle{g: g, leaders: map[raft.Term]raft.NodeID{}, votes: map[voteKey]raft.NodeID{}, entries: map[entryKey]content{},
+		confs: map[raft.Index]string{}, joined: map[raft.NodeID]bool{}, resent: map[resend]int{}, sessions: map[voteKey]uint64{}}
 }
 
 // sent looks at a message when it leaves: what it promises must be durable.
@@ -72,6 +83,16 @@ func (o *oracle) sent(m *member, msg *raft.Message) {
 	}
 	if msg.Type == raft.MsgAppResp && !msg.Reject && m.before.Hard.Term == msg.Term && msg.Index > d.last() {
 		o.g.fail("%s leaves while the log is durable up to %d", msg, d.last())
+	}
+	if t := msg.Type; t == raft.MsgApp || t == raft.MsgHeartbeat || t == raft.MsgSnap {
+		k := voteKey{msg.To, msg.Term}
+		o.sessions[k] = max(o.sessions[k], msg.Session)
+	}
+	if msg.Type == raft.MsgSnap && !o.g.faultsOn {
+		k := resend{msg.Term, msg.To, msg.Snapshot.Index}
+		if o.resent[k]++; o.resent[k] > 4 {
+			o.g.fail("%s is sent the %d. time, nothing is lost any more", msg, o.resent[k])
+		}
 	}
 	if len(msg.Entries) > 1 {
 		size := uint64(0)
@@ -108,7 +129,7 @@ func (o *oracle) writing(m *member, rd *raft.Ready) {
 	}
 	for i := range rd.Entries {
 		e := &rd.Entries[i]
-		k, c := entryKey{e.Index, e.Term}, content{before, hash(e.Data) + uint64(e.Type), known}
+		k, c := entryKey{e.Index, e.Term}, content{before, hash(e.Data) + uint64(e.Type), known, e.Type == raft.EntryConfChange}
 		if old, ok := o.entries[k]; ok && (old.hash != c.hash || old.known && c.known && old.before != c.before) {
 			o.g.fail("logs do not match: %d writes %d/%d %q after term %d, elsewhere it is another entry or follows term %d", m.id, e.Term, e.Index, e.Data, c.before, old.before)
 		} else if !ok || !old.known {
@@ -121,8 +142,8 @@ func (o *oracle) writing(m *member, rd *raft.Ready) {
 
 // oneChange: no second membership change goes into a log before the first is committed (thesis §4.1).
 func (o *oracle) oneChange(m *member, e *raft.Entry) {
-	if e.Index <= m.lastChange {
-		m.lastChange = 0 // replaced
+	if e.Index <= m.lastChange { // replaced
+		m.lastChange = o.lastChange(&m.durable, e.Index-1)
 	}
 	if e.Type != raft.EntryConfChange {
 		return
@@ -133,32 +154,6 @@ func (o *oracle) oneChange(m *member, e *raft.Entry) {
 	m.lastChange = e.Index
 }
 
-// check looks at a member after an event.
-func (o *oracle) check(m *member) {
-	s, b := m.node.Status(), &m.before
-	h := s.Hard
-	switch {
-	case s.Err != nil:
-		o.g.fail("member %d stopped: %v", m.id, s.Err)
-	case h.Term < b.Hard.Term || h.Term == b.Hard.Term && b.Hard.Vote != raft.None && h.Vote != b.Hard.Vote || h.Commit < b.Hard.Commit:
-		o.g.fail("member %d went from %+v to %+v", m.id, b.Hard, h)
-	case s.Applied > s.Applying || s.Applying > h.Commit || h.Commit > s.Last || s.Stable > s.Last || s.Applying > max(s.Stable, s.Applied):
-		o.g.fail("member %d: positions out of order: %+v", m.id, s)
-	case s.PendingReads > o.g.plan.cfg.MaxPendingReads:
-		o.g.fail("member %d: %d reads wait, the limit is %d", m.id, s.PendingReads, o.g.plan.cfg.MaxPendingReads)
-	case s.UncommittedBytes > o.g.plan.cfg.MaxUncommittedBytes+200 && s.Soft.Role == raft.Leader:
-		o.g.fail("member %d: %d bytes uncommitted, the limit is %d", m.id, s.UncommittedBytes, o.g.plan.cfg.MaxUncommittedBytes)
-	}
-	if s.Soft.Role == raft.Leader {
-		if b.Soft.Role != raft.Leader || b.Hard.Term != h.Term {
-			o.elected(m, &s)
-		} else if h.Commit > b.Hard.Commit {
-			o.commits(m, &s)
-		}
-	}
-	m.before = s
-}
-
 // elected: election safety (Raft §5.2), leader completeness (§5.4.3).
 func (o *oracle) elected(m *member, s *raft.Status) {
 	t := s.Hard.Term
@@ -167,6 +162,11 @@ func (o *oracle) elected(m *member, s *raft.Status) {
 		o.g.fail("%d and %d lead term %d", other, m.id, t)
 	}
 	o.leaders[t] = m.id
+	conf := m.node.Conf()
+	if !o.votedFor(conf.Voters, m.id, t) || conf.Joint() && !o.votedFor(conf.VotersOutgoing, m.id, t) {
+		o.g.fail("%d leads term %d without the votes of a majority of %s", m.id, t, conf)
+	}
+	o.g.leads(m)
 	if d := &m.durable; d.hard.Term != t || d.hard.Vote != m.id {
 		o.g.fail("%d leads term %d while %+v is durable", m.id, t, d.hard)
 	}
@@ -180,6 +180,16 @@ func (o *oracle) elected(m *member, s *raft.Status) {
 	}
 }
 
+func (o *oracle) votedFor(electorate []raft.NodeID, who raft.NodeID, t raft.Term) bool {
+	n := 0
+	for _, id := range electorate {
+		if id == who || o.votes[voteKey{id, t}] == who {
+			n++
+		}
+	}
+	return n > len(electorate)/2
+}
+
 // commits: a leader commits by counting only an entry of its own term (Raft §5.4.2), which is durable
 // on a majority of each electorate.
 func (o *oracle) commits(m *member, s *raft.Status) {
@@ -189,6 +199,7 @@ func (o *oracle) commits(m *member, s *raft.Status) {
 		o.g.fail("leader %d commits %d/%d, which is not durable on a majority of %s", m.id, t, at, conf)
 	}
 	o.commit(at, t, t, m)
+	o.g.doubters(m)
 	for _, n := range o.g.members { // whoever has it knows the terms before it
 		if own, _, ok := n.durable.term(at); ok && own == t {
 			for i := at; i > n.durable.base && (int(i) > len(o.committed) || i == at || o.committed[i-1].term == 0); i-- {
@@ -248,7 +259,40 @@ func (o *oracle) applied(m *member) {
 	o.g.w.Note("applied", uint64(m.id), uint64(i), m.state.chain)
 }
 
-func (o *oracle) installed(m *member) { o.applied(m) }
+func (o *oracle) installed(m *member) {
+	o.applied(m)
+	if conf, ok := o.confs[o.changeBefore(m.state.applied)]; ok && conf != m.state.conf.String() {
+		o.g.fail("member %d has %s with the snapshot at %d, it is %s", m.id, m.state.conf, m.state.applied, conf)
+	}
+}
+
+// changed: one membership an index (thesis §4.1).
+func (o *oracle) changed(m *member, at raft.Index) {
+	now := m.state.conf.String()
+	if other, ok := o.confs[at]; ok && other != now {
+		o.g.fail("member %d has %s after the change at %d, elsewhere it is %s", m.id, now, at, other)
+	}
+	o.confs[at], o.confTop = now, max(o.confTop, at)
+	for _, n := range o.g.members {
+		if m.state.conf.Contains(n.id) {
+			o.joined[n.id] = true
+		}
+		m.watch.answered[n.id] = m.watch.ticks // it has other voters now: a period to hear from them
+	}
+	if m.state.conf.Joint() {
+		o.g.w.Sometimes("joint configuration")
+	}
+}
+
+// changeBefore returns the newest membership change at or before i that anybody has applied.
+func (o *oracle) changeBefore(i raft.Index) (at raft.Index) {
+	for c := range o.confs {
+		if c <= i {
+			at = max(at, c)
+		}
+	}
+	return at
+}
 
 // wrote: a client learns that its write is done. Its revision is above all that were known when it
 // asked; together with readDone that is linearizability, because every operation carries its place in
@@ -258,6 +302,7 @@ func (o *oracle) wrote(m *member, at raft.Index, r request) {
 		o.g.fail("a write on %d gets revision %d, when it was asked for %d was known", m.id, m.state.rev, r.since)
 	}
 	o.seen, o.acked = max(o.seen, m.state.rev), max(o.acked, at)
+	o.g.history.wrote(r.op, m.state.rev)
 	o.writes++
 }
 
@@ -275,16 +320,6 @@ func (o *oracle) readDone(m *member, r request) {
 		o.g.fail("stale read on %d: revision %d, when it was asked for %d was known", m.id, m.state.rev, r.since)
 	}
 	o.seen = max(o.seen, m.state.rev)
+	o.g.history.read(r.op, m.state.last[r.register])
 	o.reads++
-}
-
-// windows: what a leader has under way stays within its limits.
-func (o *oracle) windows(m *member) {
-	for _, p := range m.node.Members() {
-		c := &o.g.plan.cfg
-		if p.InflightMessages > c.MaxInflightMessages || p.InflightMessages > 1 && p.InflightBytes > c.MaxInflightBytes+c.MaxMessageBytes+200 {
-			o.g.fail("leader %d has %d messages, %d bytes under way to %d; the limits are %d and %d", m.id,
-				p.InflightMessages, p.InflightBytes, p.ID, c.MaxInflightMessages, c.MaxInflightBytes)
-		}
-	}
 }

@@ -34,11 +34,18 @@ const (
 	Transfers
 	Compaction
 	Unreachable
-	allFaults = 1<<iota - 1
+	SlowTypes   // some types of message take longer than others
+	SlowApplies // state machines that lag behind their logs
+	Rejoins     // a member is removed, forgets its log, and is added again
+	Ambushes    // the next fault follows a membership change or a transfer at once
+	Weeks       // everybody is down for a week; messages of before arrive after it
+	RolledBack  // a disk is replaced by an old copy
+	allFaults   = 1<<iota - 1
 )
 
 var faultNames = [...]string{"loss", "duplicates", "late", "one-way", "partitions", "crashes", "crash-points", "power-cuts",
-	"torn", "failed-syncs", "slow-disks", "lost-disks", "pauses", "drift", "jumps", "membership", "transfers", "compaction", "unreachable"}
+	"torn", "failed-syncs", "slow-disks", "lost-disks", "pauses", "drift", "jumps", "membership", "transfers", "compaction", "unreachable",
+	"slow-types", "slow-applies", "rejoins", "ambushes", "weeks", "rolled-back"}
 
 // String lists the names.
 func (f Faults) String() string {
@@ -54,45 +61,70 @@ func (f Faults) String() string {
 	return strings.Join(names, ",")
 }
 
+// week is how long Weeks lets everybody be down.
+const week = 7 * 24 * time.Hour
+
 // plan is everything that a seed decides before the run begins.
 type plan struct {
-	faults  Faults
-	voters  int
-	spares  int
-	cfg     raft.Config
-	link    sim.Link
-	tick    time.Duration
-	disk    time.Duration // a write takes up to this
-	think   time.Duration // between requests of clients, on average
-	nemesis time.Duration // between faults, on average
-	segment int64
+	faults    Faults
+	voters    int
+	spares    int
+	cfg       raft.Config
+	link      sim.Link
+	tick      time.Duration
+	disk      time.Duration // a write takes up to this
+	apply     time.Duration // some entries are applied within this
+	think     time.Duration // between requests of clients, on average
+	nemesis   time.Duration // between faults, on average
+	snapshots time.Duration // between snapshots of the group, on average
+	keep      int           // entries that may be kept behind one
+	segment   int64         // of the log
+	cache     int64         // of the log
+	slow      uint32        // types of messages that are slow, a bit each
+	slowBy    time.Duration
+	weekAt    time.Duration // when everybody goes down for a week; 0: never
+	dark      bool          // faults end with a power cut of everybody
 }
 
+// drawPlan draws everything, whatever faults are off, so that those do not change the rest.
 func drawPlan(rng *rand.Rand, off Faults) plan {
 	coin := func() bool { return rng.IntN(2) == 0 }
+	ms := func(from, n int) time.Duration { return time.Duration(from+rng.IntN(n)) * time.Millisecond }
 	p := plan{faults: Faults(rng.Uint32()) & allFaults, voters: 1 + rng.IntN(7), tick: 20 * time.Millisecond}
 	if rng.IntN(3) > 0 {
 		p.voters = 3 + 2*rng.IntN(2)
 	}
-	p.cfg = raft.Config{ElectionTicks: 6 + rng.IntN(8), PreVote: coin(), CheckQuorum: rng.IntN(3) > 0, NoForward: rng.IntN(4) == 0,
+	p.cfg = raft.Config{ElectionTicks: 6 + rng.IntN(8), HeartbeatTicks: 1, PreVote: coin(), CheckQuorum: rng.IntN(3) > 0, NoForward: rng.IntN(4) == 0,
 		SnapshotTicks: 20 + rng.IntN(20), CacheBytes: uint64(1 + rng.IntN(4000)),
 		MaxMessageBytes: uint64(1 + rng.IntN(600)), MaxInflightMessages: 1 + rng.IntN(8), MaxInflightBytes: uint64(1 + rng.IntN(2000)),
 		MaxCommittedBytes: uint64(1 + rng.IntN(1000)), MaxUncommittedBytes: uint64(500 + rng.IntN(5000)), MaxPendingReads: 1 + rng.IntN(64)}
-	if p.cfg.CheckQuorum && coin() {
-		p.cfg.ReadMode = raft.ReadLease
+	if coin() {
+		p.cfg.CacheBytes = 1 << 16
 	}
-	p.link = sim.Link{MinDelay: 100 * time.Microsecond, MaxDelay: time.Duration(1+rng.IntN(20)) * time.Millisecond}
-	p.disk = time.Duration(1+rng.IntN(10)) * time.Millisecond
-	p.think = time.Duration(5+rng.IntN(40)) * time.Millisecond
-	p.nemesis = time.Duration(60+rng.IntN(400)) * time.Millisecond
-	p.segment = 4096 << rng.IntN(5)
+	lease, tight := coin(), coin()
+	if p.cfg.CheckQuorum && lease {
+		p.cfg.ReadMode = raft.ReadLease
+		if tight { // as long as clocks that are off by 10 % allow; see raft.Config
+			p.cfg.LeaseTicks = min(p.cfg.ElectionTicks-2, (p.cfg.ElectionTicks-1)*9/11)
+		}
+	}
+	p.link = sim.Link{MinDelay: 100 * time.Microsecond, MaxDelay: ms(1, 20)}
+	p.disk, p.apply = ms(1, 10), 3*time.Millisecond
+	p.think, p.nemesis = ms(5, 40), ms(60, 400)
+	p.snapshots, p.keep = ms(200, 1), 12
+	p.segment, p.cache = 4096<<rng.IntN(5), 1<<12
 	loss, duplicate, late := 10+rng.IntN(150), 10+rng.IntN(150), 5+rng.IntN(40)
 	if coin() { // half of the seeds stay small: bugs that need peace between two faults
 		p.faults &= Faults(rng.Uint32())
 	}
+	p.dark = coin()
 	p.faults &^= off
-	if slow := time.Duration(20+rng.IntN(400)) * time.Millisecond; p.has(SlowDisks) && rng.IntN(3) == 0 {
-		p.disk = slow // longer than elections take
+	p.drawSlowness(rng)
+	if coin() {
+		p.cache = 1 << 16
+	}
+	if coin() {
+		p.snapshots, p.keep = 40*time.Millisecond, 1
 	}
 	if p.has(Loss) {
 		p.link.Loss = loss
@@ -103,12 +135,33 @@ func drawPlan(rng *rand.Rand, off Faults) plan {
 	if p.has(LateMessages) {
 		p.link.Late, p.link.LateBy = late, 3*time.Second
 	}
-	if p.has(Membership) || p.has(LostDisks) {
+	if p.has(Membership | LostDisks | Rejoins | RolledBack) {
 		p.spares = 2
 	}
 	return p
 }
 
+// drawSlowness decides what is slow.
+func (p *plan) drawSlowness(rng *rand.Rand) {
+	disk, slowDisk := time.Duration(20+rng.IntN(400))*time.Millisecond, rng.IntN(3) == 0
+	if p.has(SlowDisks) && slowDisk {
+		p.disk = disk // longer than elections take
+	}
+	apply := time.Duration(10+rng.IntN(300)) * time.Millisecond
+	if p.has(SlowApplies) {
+		p.apply = apply
+	}
+	types, by := rng.Uint32()&rng.Uint32(), time.Duration(rng.Int64N(2*int64(p.tick)*int64(p.cfg.ElectionTicks)))
+	if p.has(SlowTypes) {
+		p.slow, p.slowBy = types, by+1
+	}
+	at := time.Duration(2+rng.IntN(5)) * time.Second
+	if p.has(Weeks) {
+		p.weekAt = at
+	}
+}
+
+// has reports whether any of f is on.
 func (p *plan) has(f Faults) bool { return p.faults&f != 0 }
 
 func (p *plan) String() string {

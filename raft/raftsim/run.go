@@ -3,6 +3,7 @@ package raftsim
 import (
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"time"
 
 	"github.com/etalon-kv/etalon/sim"
@@ -14,6 +15,8 @@ type Options struct {
 	Duration time.Duration
 	// Off are faults that the seed would have and that are left out, to find which ones a failure needs.
 	Off Faults
+	// History asks for Result.History, Actions for Result.Script.
+	History, Actions bool
 }
 
 // Result is what a run did.
@@ -21,12 +24,14 @@ type Result struct {
 	Seed uint64
 	// Trace is a hash over every event. The same seed and options on the same code give the same one.
 	Trace uint64
-	// Events of the world, and the virtual time they took.
+	// Events of the world, and the virtual time they took, without weeks in which nobody was up.
 	Events    uint64
 	Simulated time.Duration
 	// Faults that were on, and the plan in words.
 	Faults Faults
 	Plan   string
+	// Actions of the nemesis, besides the faults that go on all the time.
+	Actions int
 	// Entries committed, Terms led; Writes and Reads that clients were answered.
 	Entries, Terms, Writes, Reads int
 	// Network is what messages went through.
@@ -35,14 +40,24 @@ type Result struct {
 	Points map[string]int
 	// Failure says what is wrong; empty if nothing is.
 	Failure string
+	// History is what clients asked and were told, if that was wanted.
+	History []Operation
+	// Script is the run with everything that its nemesis did, if that was wanted.
+	Script *Script
 }
 
 // Run runs one seed to its end or to the first failure.
-func Run(seed uint64, o Options) (r Result) {
+func Run(seed uint64, o Options) Result {
+	w := sim.New(seed)
+	return run(w, drawPlan(w.Rand("plan"), o.Off), nil, o)
+}
+
+// run runs a plan in w, with the actions of s instead of those of a nemesis if s is not nil.
+func run(w *sim.World, p plan, s *Script, o Options) (r Result) {
 	if o.Duration <= 0 {
 		o.Duration = 8 * time.Second
 	}
-	r.Seed = seed
+	r.Seed, r.Faults, r.Plan = w.Seed(), p.faults, p.String()
 	var g *group
 	defer func() {
 		switch f := recover().(type) {
@@ -50,61 +65,36 @@ func Run(seed uint64, o Options) (r Result) {
 		case failure:
 			r.Failure = string(f)
 		default:
-			r.Failure = fmt.Sprintf("panic: %v", f)
+			r.Failure = fmt.Sprintf("panic: %v\n%s", f, debug.Stack())
 		}
 		if g == nil {
 			return
 		}
-		r.Trace, r.Events, r.Simulated = g.w.Trace(), g.w.Events(), g.w.Now()
-		r.Faults, r.Plan = g.plan.faults, g.plan.String()
+		r.Trace, r.Events, r.Simulated = w.Trace(), w.Events(), w.Now()-g.slept
 		r.Entries, r.Terms, r.Writes, r.Reads = len(g.oracle.committed), len(g.oracle.leaders), g.oracle.writes, g.oracle.reads
-		r.Network, r.Points = g.net.Stats(), maps.Clone(g.w.Points())
+		r.Actions = g.actions
+		r.Network, r.Points, r.History = g.net.Stats(), maps.Clone(w.Points()), g.history.operations()
 	}()
-	g = newGroup(seed, o.Off)
-	g.clients()
-	g.snapshots()
-	g.nemesis()
-	g.w.RunUntil(o.Duration)
+	g = newGroup(w, p)
+	g.script = s
+	if o.History {
+		g.history = &history{}
+	}
+	if o.Actions {
+		r.Script = &Script{Seed: w.Seed(), plan: p}
+		g.recorded = &r.Script.actions
+	}
+	g.start()
+	for end := time.Duration(0); end < o.Duration+g.slept; {
+		end = o.Duration + g.slept
+		w.RunUntil(end)
+	}
 	g.heal()
 	if !g.settle() {
 		if !g.mayBeStuck() {
 			g.fail("no progress after all faults ended%s", g.describe())
 		}
-		g.w.Sometimes("majority lost for good")
+		w.Sometimes("majority lost for good")
 	}
 	return r
-}
-
-// describe shows every member, for a failure.
-func (g *group) describe() string {
-	s := ""
-	for _, m := range g.members {
-		if m.node == nil {
-			s += fmt.Sprintf("\n%d: down, gone=%t", m.id, m.gone)
-			continue
-		}
-		s += fmt.Sprintf("\n%d: %+v %s applied %d, durable %s, %d writes", m.id, m.node.Status(), m.node.Conf(), m.state.applied, &m.durable, len(m.writes))
-	}
-	return s
-}
-
-// Shrink leaves out, one after the other, the faults that the failure of a seed does not need, and
-// returns the options of the smallest run that still fails, in whatever way.
-func Shrink(seed uint64, o Options) Options {
-	for again := true; again; {
-		again = false
-		for f := Faults(1); f < allFaults; f <<= 1 {
-			with := o
-			with.Off |= f
-			if o.Off&f == 0 && Run(seed, o).Faults&f != 0 && Run(seed, with).Failure != "" {
-				o, again = with, true
-			}
-		}
-	}
-	return o
-}
-
-// Replay returns the command that runs a seed again.
-func Replay(seed uint64, o Options) string {
-	return fmt.Sprintf("ETALON_SEED=%d ETALON_OFF=%d go test -run TestSafetyUnderFaults ./raft/raftsim", seed, uint32(o.Off))
 }

@@ -55,16 +55,16 @@ type record struct {
 	compact raft.Index
 }
 
-func records(snap *raft.Snapshot, entries []raft.Entry, hard raft.HardState) []record {
-	var rs []record
-	if snap != nil {
-		rs = append(rs, record{snap: snap})
+// appendRecords appends what a Ready lets be written.
+func appendRecords(rs []record, rd *raft.Ready) []record {
+	if rd.Snapshot != nil {
+		rs = append(rs, record{snap: rd.Snapshot})
 	}
-	for i := range entries {
-		rs = append(rs, record{entry: &entries[i]})
+	for i := range rd.Entries {
+		rs = append(rs, record{entry: &rd.Entries[i]})
 	}
-	if !hard.Empty() {
-		rs = append(rs, record{hard: hard})
+	if !rd.HardState.Empty() {
+		rs = append(rs, record{hard: rd.HardState})
 	}
 	return rs
 }

@@ -257,7 +257,7 @@ func (l *Log) judgeTail(s *scanner) (t tail, err error) {
 		t.from = int64(binary.LittleEndian.Uint32(b[:]))
 	}
 	cut := s.sector * sectorBytes // where that which was cut ends
-	buf := make([]byte, 128<<10)
+	buf := make([]byte, min(128<<10, seg.size))
 	for n := s.sector; n <= seg.sectors(); {
 		b := buf[:min(int64(len(buf)), seg.size-n*sectorBytes)]
 		if _, err := seg.file.ReadAt(b, n*sectorBytes); err != nil {

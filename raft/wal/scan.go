@@ -106,6 +106,9 @@ func (s *scanner) fill() (bool, error) {
 	if _, err := s.seg.file.ReadAt(raw, s.sector*sectorBytes); err != nil {
 		return false, fmt.Errorf("wal: read %s at byte %d: %w", s.seg.name, s.sector*sectorBytes, err)
 	}
+	if need := len(s.data) + int(n)*sectorData; cap(s.buf) < need {
+		s.buf = make([]byte, 0, need)
+	}
 	s.buf = append(s.buf[:0], s.data...) // what is left moves to the front
 	skip := int64(0)
 	if len(s.data) == 0 {
