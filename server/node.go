@@ -89,6 +89,9 @@ func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
 	rc.Dir = filepath.Join(dir, "snapshots")
 	rc.Peers = n.peers()
 	rc.Handle = n.answer
+	if rc.RequestTimeout == 0 {
+		rc.RequestTimeout = c.Server.requestTimeout()
+	}
 	if n.Replica, err = replica.Open(rc); err != nil {
 		return nil, err
 	}
