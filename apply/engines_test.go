@@ -25,11 +25,7 @@ type combo struct {
 func openMem(string) (engine.Backend, error)        { return mem.Open(mem.Options{}) }
 func openBolt(dir string) (engine.Backend, error)   { return bolt.Open(dir, bolt.Options{}) }
 func openPebble(dir string) (engine.Backend, error) { return pebble.Open(dir, pebble.Options{}) }
-
-// Small memtables, because badger makes them whole at every start.
-func openBadger(dir string) (engine.Backend, error) {
-	return badger.Open(dir, badger.Options{MemTableBytes: 8 << 20})
-}
+func openBadger(dir string) (engine.Backend, error) { return badger.Open(dir, badger.Options{}) }
 
 // buffered is open under engine.Buffered.
 func buffered(open func(dir string) (engine.Backend, error), p engine.Policy) func(string) (engine.Backend, error) {

@@ -104,6 +104,11 @@ func (m *Machine) Restore(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	defer m.writer.Unlock()
+	return m.replace(ctx, old, r)
+}
+
+// replace is Restore, for the holder of the writer's place.
+func (m *Machine) replace(ctx context.Context, old *state, r io.Reader) error {
 	b, name, err := m.dir.create(old.name)
 	if err != nil {
 		return fmt.Errorf("apply: restore: %w", err)

@@ -51,6 +51,7 @@ func newLessor(t *testing.T, m *apply.Machine) *apply.Lessor {
 }
 
 func TestALeaseNeverEndsBeforeItsClientWasTold(t *testing.T) {
+	revoked, renewed := 0, 0
 	for range rounds(20, 100) {
 		w := &leaseWorld{
 			t: t, rng: newRand(t), log: begin(t), now: time.Unix(1e9, 0),
@@ -60,9 +61,10 @@ func TestALeaseNeverEndsBeforeItsClientWasTold(t *testing.T) {
 		for range 2000 {
 			w.step()
 		}
-		if w.revoked < 3 || w.renewed < 30 {
-			t.Errorf("%d revocations and %d renewals: the test does too little", w.revoked, w.renewed)
-		}
+		revoked, renewed = revoked+w.revoked, renewed+w.renewed
+	}
+	if revoked < 20 || renewed < 600 { // over all worlds: a single one may be unlucky
+		t.Errorf("%d revocations and %d renewals: the test does too little", revoked, renewed)
 	}
 }
 

@@ -34,11 +34,10 @@ type Config struct {
 	// WatchProgressInterval is how often idle watches that want to be are notified. 0 = 10 min;
 	// at least 100 ms.
 	WatchProgressInterval time.Duration
+	// Retention is how much history is kept by itself.
+	Retention Retention
 	// MaxLearners bounds the learners of the cluster. 0 = 1.
 	MaxLearners int
-	// LeaseCheckpoint is how often what longer leases have left is recorded, so that a new leader need
-	// not give them all their time again. 0 = never.
-	LeaseCheckpoint time.Duration
 	// Now is the clock for leases. nil = time.Now.
 	Now func() time.Time
 	// Logger: nil discards.
@@ -66,7 +65,8 @@ func (c *Config) Validate() error {
 		return errors.New("server: Config needs Replica and State")
 	case c.Member == raft.None:
 		return errors.New("server: Config.Member is 0")
-	case c.ElectionTimeout < 0 || c.MaxRequestBytes < 0 || c.MaxTxnOps < 0 || c.WatchProgressInterval < 0 || c.MaxLearners < 0:
+	case c.ElectionTimeout < 0 || c.MaxRequestBytes < 0 || c.MaxTxnOps < 0 || c.WatchProgressInterval < 0 || c.MaxLearners < 0 ||
+		c.Retention.Period < 0 || c.Retention.Revisions < 0:
 		return fmt.Errorf("server: negative limit in %+v", *c)
 	}
 	if c.ElectionTimeout == 0 {

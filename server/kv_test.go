@@ -210,7 +210,8 @@ func TestCompact(t *testing.T) {
 
 func TestMetadata(t *testing.T) {
 	m := start(t, nil)
+	m.put(t, "a", "1") // waits for a leader: this member
 	ctx := metadata.AppendToOutgoingContext(t.Context(), rpctypes.MetadataRequireLeaderKey, rpctypes.MetadataHasLeader)
 	_, err := m.kv.Range(ctx, &pb.RangeRequest{Key: b("a")})
-	must(t, err) // there is a leader: this member
+	must(t, err)
 }

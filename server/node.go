@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -43,6 +45,8 @@ type NodeConfig struct {
 	State apply.Config
 	// OpenLog opens the log in a directory, for the member with that id.
 	OpenLog func(dir string, id uint64) (Log, error)
+	// OpenTransport makes the way to the other members; nil will do for a member alone.
+	OpenTransport func(Identity) (replica.Transport, error)
 	// Replica tunes the replica; what it is made of is set here.
 	Replica replica.Config
 	// Server tunes the server, likewise.
@@ -53,6 +57,33 @@ type NodeConfig struct {
 type Joining struct {
 	Cluster uint64
 	Members []apply.Member
+}
+
+// Identity is who a member is, for its transport: see peers.Config.
+type Identity struct {
+	Member               raft.NodeID
+	Cluster, Incarnation uint64
+	// Introduce tells who the members are, as Introduced reads it.
+	Introduce func() []byte
+}
+
+// Introduced reads what Identity.Introduce told.
+func Introduced(cluster uint64, payload []byte) (*Joining, error) {
+	j := &Joining{Cluster: cluster}
+	if err := json.Unmarshal(payload, &j.Members); err != nil {
+		return nil, fmt.Errorf("%w: the introduction of a member: %w", ErrIdentity, err)
+	}
+	return j, nil
+}
+
+// introduce tells who the members are.
+func (n *Node) introduce() []byte {
+	members, _ := n.State.Members()
+	text, err := json.Marshal(members)
+	if err != nil {
+		return nil // numbers and strings: it cannot
+	}
+	return text
 }
 
 // Node is a running member: its log, state and replica, and the server of it.
@@ -89,8 +120,11 @@ func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
 	rc.Dir = filepath.Join(dir, "snapshots")
 	rc.Peers = n.peers()
 	rc.Handle = n.answer
-	if rc.RequestTimeout == 0 {
-		rc.RequestTimeout = c.Server.requestTimeout()
+	if c.OpenTransport != nil {
+		rc.Transport, err = c.OpenTransport(Identity{Member: rc.ID, Cluster: rc.Group, Incarnation: n.id.Incarnation, Introduce: n.introduce})
+		if err != nil {
+			return nil, err
+		}
 	}
 	if n.Replica, err = replica.Open(rc); err != nil {
 		return nil, err
@@ -200,10 +234,20 @@ func (n *Node) peers() []peers.Peer {
 	var list []peers.Peer
 	for _, m := range members {
 		if m.ID != n.id.Member {
-			list = append(list, peers.Peer{ID: raft.NodeID(m.ID), Addrs: m.PeerURLs, Incarnation: m.Incarnation})
+			list = append(list, peers.Peer{ID: raft.NodeID(m.ID), Addrs: hostPorts(m.PeerURLs), Incarnation: m.Incarnation})
 		}
 	}
 	return list
+}
+
+// hostPorts are the addresses in URLs.
+func hostPorts(urls []string) (addrs []string) {
+	for _, u := range urls {
+		if p, err := url.Parse(u); err == nil && p.Host != "" {
+			addrs = append(addrs, p.Host)
+		}
+	}
+	return addrs
 }
 
 func (n *Node) answer(ctx context.Context, from raft.NodeID, payload []byte) ([]byte, error) {

@@ -38,11 +38,12 @@ type Server struct {
 	state    *apply.Machine
 	learner  atomic.Bool // this member is one
 	orphans  orphans
-	lessor   *lessor
+	lessor   lessor
 	health   *health.Server
 	alarming atomic.Bool // NOSPACE is being raised
 	// sizeBytes is what the store takes on disk, as of lately.
-	sizeBytes atomic.Int64
+	sizeBytes     atomic.Int64
+	leaderChanges atomic.Int64
 
 	stopping  chan struct{}
 	stop      sync.Once
@@ -56,15 +57,16 @@ func New(c Config) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	lessor, err := newLessor(c)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{config: c, lessor: lessor, replica: c.Replica, state: c.State, health: health.NewServer(), stopping: make(chan struct{})}
+	s := &Server{config: c, replica: c.Replica, state: c.State, health: health.NewServer(), stopping: make(chan struct{})}
+	s.lessor.init(c.Now)
 	s.running.Go(s.watchLeader)
 	s.running.Go(s.watchMembers)
 	s.running.Go(s.runLessor)
 	s.running.Go(s.watchSize)
+	s.running.Go(s.countLeaders)
+	if c.Retention != (Retention{}) {
+		s.running.Go(s.autoCompact)
+	}
 	return s, nil
 }
 

@@ -108,18 +108,29 @@ func versionCommand(tty terminal) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version of etalon and of the engines it is built with", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				return fmt.Errorf("this build carries no version information")
+			text, err := versionText()
+			if err != nil {
+				return err
 			}
-			fmt.Fprintf(tty.out, "etalon %s\n%s %s/%s\n", info.Main.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			for _, dep := range info.Deps {
-				switch dep.Path {
-				case "go.etcd.io/bbolt", "github.com/cockroachdb/pebble/v2", "github.com/dgraph-io/badger/v4":
-					fmt.Fprintf(tty.out, "%s %s\n", dep.Path, dep.Version)
-				}
-			}
+			fmt.Fprint(tty.out, text)
 			return nil
 		},
 	}
+}
+
+// versionText names what this program was built from.
+func versionText() (string, error) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "", fmt.Errorf("this build carries no version information")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "etalon %s\n%s %s/%s\n", info.Main.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	for _, dep := range info.Deps {
+		switch dep.Path {
+		case "go.etcd.io/bbolt", "github.com/cockroachdb/pebble/v2", "github.com/dgraph-io/badger/v4":
+			fmt.Fprintf(&b, "%s %s\n", dep.Path, dep.Version)
+		}
+	}
+	return b.String(), nil
 }

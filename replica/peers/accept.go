@@ -93,6 +93,8 @@ func (t *TCP) welcome(c net.Conn) (hello, error) {
 		switch {
 		case h.version != version:
 			status = statusVersion
+		case h.what == forIntro && t.cfg.Introduce != nil:
+			return errIntro
 		case h.group != t.cfg.Group:
 			status = statusGroup
 		case h.to != t.cfg.ID || h.from == t.cfg.ID || h.from == raft.None:
@@ -104,6 +106,9 @@ func (t *TCP) welcome(c net.Conn) (hello, error) {
 		}
 		return statusError(status)
 	})
+	if err == errIntro {
+		return h, t.introduce(c)
+	}
 	if err != nil && status == statusOK {
 		return h, err // not worth an answer
 	}

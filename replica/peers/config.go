@@ -23,6 +23,9 @@ type Config struct {
 	// ServerTLS and ClientTLS, if not nil, are used for every connection. For mutual TLS ServerTLS asks for
 	// client certificates and ClientTLS has one.
 	ServerTLS, ClientTLS *tls.Config
+	// Introduce, if not nil, is what Introduction tells somebody who wants to become a member. It must not
+	// wait.
+	Introduce func() []byte
 	// HandshakeTimeout bounds dialing and, separately, the greeting; 0 means 5 s. MaxHandshakes bounds
 	// those under way: one more, and the oldest is closed; 0 means 64.
 	HandshakeTimeout time.Duration

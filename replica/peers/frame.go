@@ -32,6 +32,7 @@ const (
 	frameResult   byte = 5 // how it went: 0, or 1 and an error's text
 	frameCall     byte = 6 // number 8, milliseconds to wait 4, payload
 	frameAnswer   byte = 7 // number 8, 0 and the payload, or 1 and an error's text
+	frameIntro    byte = 8 // what Config.Introduce says
 )
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }

@@ -19,6 +19,7 @@ const (
 	forMessages byte = 1 // the dialer sends frameMessages; the other side gives a byte now and then
 	forSnapshot byte = 2 // the dialer sends one snapshot; the other side answers frameResult
 	forCalls    byte = 3 // the dialer sends frameCalls; the other side answers frameAnswers
+	forIntro    byte = 4 // the dialer is no member; the other side introduces the group in a frameIntro and hangs up
 )
 
 // hello is the first thing on a connection, in both directions: the dialer's, then, if that was right, the

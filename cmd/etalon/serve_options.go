@@ -1,0 +1,397 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/etalon-kv/etalon/internal/nearest"
+	"github.com/etalon-kv/etalon/server/security"
+)
+
+// serveOptions are the flags of serve: etcd's, with their names and meanings, and those that choose
+// the parts.
+type serveOptions struct {
+	engine, index, log, policy string
+
+	name, dataDir, walDir            string
+	listenPeer, listenClient         []string
+	advertisePeer, advertiseClient   []string
+	listenMetrics                    []string
+	cluster, clusterState, token     string
+	forceNew, strict, noFsync, pre   bool
+	snapshotCount                    uint64
+	catchUpEntries                   uint64
+	heartbeatMS, electionMS          uint
+	quotaBytes                       int64
+	maxTxnOps, maxRequestBytes       uint
+	maxStreams                       uint32
+	maxLearners                      int
+	progressInterval                 time.Duration
+	compactionMode, compactionRetain string
+	keepaliveMin                     time.Duration
+	keepaliveInterval                time.Duration
+	keepaliveTimeout                 time.Duration
+	client, peer                     tlsOptions
+	cipherSuites                     []string
+	minTLS, maxTLS                   string
+	logLevel                         string
+	pprof, plaintext, checkCorrupt   bool
+	corruptCheckTime                 time.Duration
+	version                          bool
+	configFile                       string
+}
+
+// tlsOptions are the flags of one side.
+type tlsOptions struct {
+	certFile, keyFile, clientCertFile, clientKeyFile, caFile string
+	clientAuth, auto                                         bool
+	allowedNames, allowedHosts                               []string
+}
+
+// inert are flags of etcd that Etalon takes and that have nothing to act on here. Setting one is logged.
+var inert = map[string]string{
+	"backend-batch-interval": "use --policy", "backend-batch-limit": "use --policy", "backend-bbolt-freelist-type": "the engine has options of its own",
+	"max-snapshots": "snapshots are not kept", "max-wals": "segments are released when they are not needed",
+	"initial-election-tick-advance": "a member alone campaigns at once", "logger": "logs are JSON lines", "log-format": "logs are JSON lines",
+	"log-outputs": "logs go to standard error", "enable-log-rotation": "logs go to standard error", "log-rotation-config-json": "logs go to standard error",
+	"compaction-batch-limit": "compaction goes in slices of its own", "compaction-sleep-interval": "compaction pauses while somebody writes",
+	"bootstrap-defrag-threshold-megabytes": "defragment on request", "warning-apply-duration": "stages are measured instead",
+	"warning-unary-request-duration": "stages are measured instead", "metrics": "one set of metrics is served", "auth-token": "there is no authentication",
+	"bcrypt-cost": "there is no authentication", "auth-token-ttl": "there is no authentication", "cors": "browsers of other origins are not served",
+	"host-whitelist": "names of hosts are not checked", "socket-reuse-port": "one process listens", "socket-reuse-address": "one process listens",
+	"memory-mlock": "memory is not locked", "self-signed-cert-validity": "one year", "raft-read-timeout": "peers keep connections alive",
+	"raft-write-timeout": "peers keep connections alive", "downgrade-check-time": "there is no downgrade", "feature-gates": "there are none",
+	"enable-distributed-tracing": "stages are measured instead", "lease-checkpoint-persist": "remaining times are always persisted",
+	"snapshot-catchup-entries": "the log keeps half of --snapshot-count", "compact-hash-check-time": "members compare their hash chains",
+	"client-crl-file": "revoked certificates are refused by their authority", "peer-crl-file": "revoked certificates are refused by their authority",
+	"peer-skip-client-san-verification": "peers are told by their authority", "tls-allow-expired": "never",
+	"discovery": "", "discovery-srv": "", "discovery-proxy": "", "discovery-fallback": "", "discovery-srv-name": "",
+}
+
+// refusedInert are those of them that cannot be passed over.
+var refusedInert = []string{"discovery", "discovery-srv", "discovery-proxy", "discovery-srv-name", "client-crl-file", "peer-crl-file"}
+
+func (o *serveOptions) register(f *pflag.FlagSet) {
+	f.StringVar(&o.engine, "engine", "bolt", "storage engine: "+strings.Join(engineNames, ", "))
+	f.StringVar(&o.index, "index", "packed", "key index: "+strings.Join(indexNames, ", "))
+	f.StringVar(&o.log, "log", "wal", "Raft log: "+strings.Join(logNames, ", "))
+	f.StringVar(&o.policy, "policy", defaultPolicy, "when the engine commits what the log has: limits joined by '/', or none: at once")
+	f.BoolVar(&o.plaintext, "listen-insecure", false, "allow addresses that are not loopback without TLS")
+
+	f.StringVar(&o.name, "name", "default", "name of this member")
+	f.StringVar(&o.dataDir, "data-dir", "", "data directory (default: NAME.etalon)")
+	f.StringVar(&o.walDir, "wal-dir", "", "directory of the log (default: in the data directory)")
+	f.StringSliceVar(&o.listenPeer, "listen-peer-urls", []string{"http://localhost:2380"}, "where to listen for members")
+	f.StringSliceVar(&o.listenClient, "listen-client-urls", []string{"http://localhost:2379"}, "where to listen for clients")
+	f.StringSliceVar(&o.listenMetrics, "listen-metrics-urls", nil, "where else to serve /metrics and /health")
+	f.StringSliceVar(&o.advertisePeer, "initial-advertise-peer-urls", []string{"http://localhost:2380"}, "peer URLs told to the others")
+	f.StringSliceVar(&o.advertiseClient, "advertise-client-urls", []string{"http://localhost:2379"}, "client URLs told to clients")
+	f.StringVar(&o.cluster, "initial-cluster", "", "founding members, NAME=URL,… (default: this one alone)")
+	f.StringVar(&o.clusterState, "initial-cluster-state", "new", "new, or existing: join a cluster that runs")
+	f.StringVar(&o.token, "initial-cluster-token", "etcd-cluster", "what tells clusters with equal members apart")
+	f.BoolVar(&o.strict, "strict-reconfig-check", true, "refuse membership changes that would lose the quorum")
+	f.BoolVar(&o.forceNew, "force-new-cluster", false, "make a cluster of this member alone, of what it has")
+	f.BoolVar(&o.noFsync, "unsafe-no-fsync", false, "never sync the log: a crash of the machine loses acknowledged writes")
+	f.BoolVar(&o.pre, "pre-vote", true, "ask before an election whether it could be won; always on")
+	f.Uint64Var(&o.snapshotCount, "snapshot-count", 10_000, "entries applied between two cuts of the log")
+	f.UintVar(&o.heartbeatMS, "heartbeat-interval", 100, "milliseconds between heartbeats")
+	f.UintVar(&o.electionMS, "election-timeout", 1000, "milliseconds without a leader before an election")
+	f.Int64Var(&o.quotaBytes, "quota-backend-bytes", 0, "size of the store from which on nothing may be added; 0 is 2 GiB, negative none")
+	f.UintVar(&o.maxTxnOps, "max-txn-ops", 128, "operations in a transaction")
+	f.UintVar(&o.maxRequestBytes, "max-request-bytes", 3<<19, "bytes of a request")
+	f.Uint32Var(&o.maxStreams, "max-concurrent-streams", 0, "concurrent calls of one connection; 0 is no bound")
+	f.IntVar(&o.maxLearners, "max-learners", 1, "learners in the cluster")
+	f.DurationVar(&o.progressInterval, "watch-progress-notify-interval", 10*time.Minute, "how often idle watches are told of progress")
+	f.StringVar(&o.compactionMode, "auto-compaction-mode", "periodic", "periodic or revision")
+	f.StringVar(&o.compactionRetain, "auto-compaction-retention", "0", "history to keep: a duration (a number is hours), or revisions; 0 is all")
+	f.DurationVar(&o.keepaliveMin, "grpc-keepalive-min-time", 5*time.Second, "least time between pings of a client")
+	f.DurationVar(&o.keepaliveInterval, "grpc-keepalive-interval", 2*time.Hour, "time without a sign of a client before it is pinged")
+	f.DurationVar(&o.keepaliveTimeout, "grpc-keepalive-timeout", 20*time.Second, "how long a ping may stay unanswered")
+	o.client.register(f, "", "clients")
+	o.peer.register(f, "peer-", "members")
+	f.StringSliceVar(&o.cipherSuites, "cipher-suites", nil, "TLS cipher suites, by Go's names")
+	f.StringVar(&o.minTLS, "tls-min-version", "TLS1.2", "least TLS version")
+	f.StringVar(&o.maxTLS, "tls-max-version", "", "greatest TLS version")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn, error, panic or fatal")
+	f.BoolVar(&o.pprof, "enable-pprof", false, "serve /debug/pprof/ to clients")
+	f.BoolVar(&o.checkCorrupt, "experimental-initial-corrupt-check", false, "members always compare their histories")
+	f.DurationVar(&o.corruptCheckTime, "corrupt-check-time", time.Minute, "how often members compare their histories; 0 never")
+	f.BoolVar(&o.version, "version", false, "print the version and stop")
+	f.StringVar(&o.configFile, "config-file", "", "YAML file with all of these; other flags and the environment are then not looked at")
+	for name, why := range inert {
+		f.String(name, "", "taken for compatibility: "+why)
+		f.Lookup(name).Hidden, f.Lookup(name).NoOptDefVal = true, "true"
+	}
+	_ = f.MarkHidden("experimental-initial-corrupt-check") // it exists
+}
+
+func (t *tlsOptions) register(f *pflag.FlagSet, prefix, who string) {
+	f.StringVar(&t.certFile, prefix+"cert-file", "", "certificate shown to "+who)
+	f.StringVar(&t.keyFile, prefix+"key-file", "", "its key")
+	f.StringVar(&t.clientCertFile, prefix+"client-cert-file", "", "certificate shown when connecting to "+who+", if another")
+	f.StringVar(&t.clientKeyFile, prefix+"client-key-file", "", "its key")
+	f.StringVar(&t.caFile, prefix+"trusted-ca-file", "", "authorities of the certificates of "+who)
+	f.BoolVar(&t.clientAuth, prefix+"client-cert-auth", false, "demand certificates of "+who)
+	f.BoolVar(&t.auto, map[bool]string{true: "auto-tls", false: "peer-auto-tls"}[prefix == ""], false, "TLS to "+who+" with a certificate of one's own making")
+	if prefix == "" {
+		f.StringSliceVar(&t.allowedHosts, "client-cert-allowed-hostname", nil, "names that client certificates must have one of")
+		return
+	}
+	f.StringSliceVar(&t.allowedNames, "peer-cert-allowed-cn", nil, "common names that members' certificates must have one of")
+	f.StringSliceVar(&t.allowedHosts, "peer-cert-allowed-hostname", nil, "names that members' certificates must have one of")
+}
+
+// security is the side's TLS; dir is where certificates of one's own are kept.
+func (o *serveOptions) security(t *tlsOptions, dir string, urls []string) (security.Config, error) {
+	c := security.Config{
+		CertFile: t.certFile, KeyFile: t.keyFile, ClientCertFile: t.clientCertFile, ClientKeyFile: t.clientKeyFile, CAFile: t.caFile,
+		ClientAuth: t.clientAuth, AllowedNames: t.allowedNames, AllowedHosts: t.allowedHosts, CipherSuites: o.cipherSuites,
+		Auto: t.auto && t.certFile == "", AutoDir: dir,
+	}
+	for _, u := range urls {
+		if p, err := url.Parse(u); err == nil {
+			c.AutoHosts = append(c.AutoHosts, p.Hostname())
+		}
+	}
+	var err error
+	if c.MinVersion, err = security.Version(o.minTLS); err != nil {
+		return c, err
+	}
+	if c.MaxVersion, err = security.Version(o.maxTLS); err != nil {
+		return c, err
+	}
+	if len(c.CipherSuites) == 0 || c.Enabled() {
+		return c, c.Validate()
+	}
+	c.CipherSuites = nil // of the other side
+	return c, c.Validate()
+}
+
+// complete takes what the command line has not set from the environment, or everything from the file.
+// set is told of each flag that was set.
+func (o *serveOptions) complete(cmd *cobra.Command) error {
+	f := cmd.Flags()
+	if v, ok := os.LookupEnv("ETCD_CONFIG_FILE"); ok && !f.Changed("config-file") {
+		o.configFile = v
+	}
+	if o.configFile != "" {
+		return o.readFile(f)
+	}
+	var bad error
+	f.VisitAll(func(fl *pflag.Flag) {
+		key := "ETCD_" + strings.ToUpper(strings.ReplaceAll(fl.Name, "-", "_"))
+		if v, ok := os.LookupEnv(key); ok && !fl.Changed && v != "" && bad == nil {
+			if err := f.Set(fl.Name, v); err != nil {
+				bad = fmt.Errorf("environment variable %s is %q: %w", key, v, err)
+			}
+		}
+	})
+	return bad
+}
+
+// readFile takes everything from a configuration file like etcd's: the flags' names, and TLS in the
+// mappings client-transport-security and peer-transport-security.
+func (o *serveOptions) readFile(f *pflag.FlagSet) error {
+	text, err := os.ReadFile(o.configFile)
+	if err != nil {
+		return fmt.Errorf("configuration file: %w", err)
+	}
+	var values map[string]any
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		return fmt.Errorf("configuration file %s: %w", o.configFile, err)
+	}
+	var names []string
+	f.VisitAll(func(fl *pflag.Flag) {
+		names = append(names, fl.Name)
+		if fl.Changed && fl.Name != "config-file" {
+			fl.Changed = false
+			_ = fl.Value.Set(fl.DefValue) // a default can be set
+			if s, ok := fl.Value.(pflag.SliceValue); ok {
+				_ = s.Replace(splitList(strings.Trim(fl.DefValue, "[]")))
+			}
+		}
+	})
+	for _, side := range []struct{ key, prefix string }{{"client-transport-security", ""}, {"peer-transport-security", "peer-"}} {
+		sub, ok := values[side.key].(map[string]any)
+		if !ok {
+			continue
+		}
+		delete(values, side.key)
+		for k, v := range sub {
+			if k == "allowed-cn" || k == "allowed-hostname" {
+				k = "cert-" + k
+			}
+			if side.prefix == "" && k == "cert-allowed-hostname" {
+				k = "client-" + k
+			}
+			values[side.prefix+k] = v
+		}
+	}
+	for k, v := range values {
+		if !slices.Contains(names, k) {
+			return fmt.Errorf("configuration file %s: %w", o.configFile, nearest.Error("setting", k, names))
+		}
+		if err := f.Set(k, settingText(v)); err != nil {
+			return fmt.Errorf("configuration file %s: %s is %v: %w", o.configFile, k, v, err)
+		}
+	}
+	return nil
+}
+
+func settingText(v any) string {
+	if list, ok := v.([]any); ok {
+		var parts []string
+		for _, e := range list {
+			parts = append(parts, fmt.Sprint(e))
+		}
+		return strings.Join(parts, ",")
+	}
+	return fmt.Sprint(v)
+}
+
+func splitList(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
+}
+
+// check refuses what contradicts itself.
+func (o *serveOptions) check(f *pflag.FlagSet) error {
+	for _, name := range refusedInert {
+		if f.Changed(name) {
+			return fmt.Errorf("--%s is not supported", name)
+		}
+	}
+	if !slices.Contains(engineNames, o.engine) {
+		return nearest.Error("engine", o.engine, engineNames)
+	}
+	if !slices.Contains(logNames, o.log) {
+		return nearest.Error("log", o.log, logNames)
+	}
+	if _, err := newIndex(o.index); err != nil {
+		return err
+	}
+	if o.policy != "none" {
+		if _, err := parsePolicy(o.policy); err != nil {
+			return fmt.Errorf("%w, or none", err)
+		}
+	}
+	switch {
+	case o.heartbeatMS == 0 || o.electionMS == 0:
+		return fmt.Errorf("--heartbeat-interval %d and --election-timeout %d, want 1 or more milliseconds of each", o.heartbeatMS, o.electionMS)
+	case 5*o.heartbeatMS > o.electionMS:
+		return fmt.Errorf("--election-timeout[%vms] should be at least as 5 times as --heartbeat-interval[%vms]", o.electionMS, o.heartbeatMS)
+	case o.electionMS > 50_000:
+		return fmt.Errorf("--election-timeout[%vms] is too long, and should be set less than 50000ms", o.electionMS)
+	case o.clusterState != "new" && o.clusterState != "existing":
+		return fmt.Errorf("--initial-cluster-state %q, accepted: new, existing", o.clusterState)
+	case o.progressInterval < 100*time.Millisecond:
+		return fmt.Errorf("--watch-progress-notify-interval %v, want 100ms or more", o.progressInterval)
+	case o.forceNew && o.clusterState == "existing" && o.cluster != "":
+		return fmt.Errorf("--force-new-cluster and --initial-cluster-state existing contradict each other")
+	case f.Changed("listen-client-urls") && !f.Changed("advertise-client-urls"):
+		return fmt.Errorf("--advertise-client-urls is required when --listen-client-urls is set explicitly")
+	case o.compactionMode != "periodic" && o.compactionMode != "revision":
+		return fmt.Errorf("--auto-compaction-mode %q, accepted: periodic, revision", o.compactionMode)
+	}
+	if _, err := o.retention(); err != nil {
+		return err
+	}
+	if _, err := logLevel(o.logLevel); err != nil {
+		return err
+	}
+	return o.checkURLs()
+}
+
+func (o *serveOptions) checkURLs() error {
+	for _, list := range []struct {
+		flag   string
+		urls   []string
+		tls    *tlsOptions
+		listen bool
+	}{
+		{"listen-client-urls", o.listenClient, &o.client, true}, {"listen-peer-urls", o.listenPeer, &o.peer, true},
+		{"listen-metrics-urls", o.listenMetrics, &o.client, true},
+		{"advertise-client-urls", o.advertiseClient, nil, false}, {"initial-advertise-peer-urls", o.advertisePeer, nil, false},
+	} {
+		if len(list.urls) == 0 && list.flag != "listen-metrics-urls" {
+			return fmt.Errorf("--%s is empty", list.flag)
+		}
+		for _, text := range list.urls {
+			u, err := url.Parse(text)
+			if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" {
+				return fmt.Errorf("--%s has %q, accepted: http://HOST:PORT or https://HOST:PORT", list.flag, text)
+			}
+			if _, _, err := net.SplitHostPort(u.Host); err != nil {
+				return fmt.Errorf("--%s has %q: %v", list.flag, text, err)
+			}
+			if !list.listen {
+				continue
+			}
+			secure := list.tls.certFile != "" || list.tls.auto
+			switch {
+			case u.Scheme == "https" && !secure:
+				return fmt.Errorf("--%s has %s, and no certificate is given", list.flag, text)
+			case u.Scheme == "http" && !o.plaintext && !loopback(u.Hostname()):
+				return fmt.Errorf("--%s has %s, which others can reach, without TLS: use https, or allow it with --listen-insecure", list.flag, text)
+			}
+		}
+	}
+	_, err := o.members()
+	return err
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// members are those of --initial-cluster, by name.
+func (o *serveOptions) members() (map[string][]string, error) {
+	if o.cluster == "" {
+		return map[string][]string{o.name: o.advertisePeer}, nil
+	}
+	m := map[string][]string{}
+	for _, part := range strings.Split(o.cluster, ",") {
+		name, u, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok || name == "" || u == "" {
+			return nil, fmt.Errorf("--initial-cluster has %q, want NAME=URL", part)
+		}
+		m[name] = append(m[name], u)
+	}
+	own, ok := m[o.name]
+	if !ok {
+		return nil, fmt.Errorf("couldn't find local name %q in the initial cluster configuration", o.name)
+	}
+	slices.Sort(own)
+	if !slices.Equal(own, slices.Sorted(slices.Values(o.advertisePeer))) {
+		return nil, fmt.Errorf("--initial-cluster has %s=%s but missing from --initial-advertise-peer-urls=%s", o.name, strings.Join(own, ","), strings.Join(o.advertisePeer, ","))
+	}
+	return m, nil
+}
+
+func (o *serveOptions) dir() string {
+	if o.dataDir != "" {
+		return o.dataDir
+	}
+	return o.name + ".etalon"
+}
+
+// logDir is where the log is kept; fallback is where the server would put it.
+func (o *serveOptions) logDir(fallback string) string {
+	if o.walDir != "" {
+		return filepath.Join(o.walDir, "log")
+	}
+	return fallback
+}

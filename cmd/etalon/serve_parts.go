@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/raft/wal"
+	"github.com/etalon-kv/etalon/replica"
+	"github.com/etalon-kv/etalon/replica/peers"
+	"github.com/etalon-kv/etalon/server"
+	"github.com/etalon-kv/etalon/server/security"
+)
+
+// open opens the engine, behind the policy.
+func (o *serveOptions) open(dir string, log *slog.Logger) (engine.Backend, error) {
+	b, err := openEngine(o.engine, dir, nil, log)
+	if err != nil || o.policy == "none" {
+		return b, err
+	}
+	policy, err := parsePolicy(o.policy)
+	if err == nil {
+		var buffered engine.Backend
+		if buffered, err = engine.Buffered(b, policy); err == nil {
+			return buffered, nil
+		}
+	}
+	return nil, errors.Join(err, b.Close())
+}
+
+// openLog opens the member's log.
+func (o *serveOptions) openLog(dir string, id uint64, log *slog.Logger) (server.Log, error) {
+	if o.log != "wal" {
+		if o.log == "mem" || o.noFsync {
+			log.Warn("the log does not survive a crash of the machine", "log", o.log, "unsafe-no-fsync", o.noFsync)
+		}
+		return openLog(o.log, dir, id, nil, log)
+	}
+	fs, err := wal.Dir(dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.noFsync {
+		log.Warn("the log is not synced: a crash of the machine loses acknowledged writes")
+		fs = lazyFS{fs}
+	}
+	return wal.Open(fs, wal.Options{ID: id, Logger: log})
+}
+
+// Close implements io.Closer.
+func (m memberLog) Close() error {
+	var all []error
+	for _, c := range m.closers {
+		all = append(all, c.Close())
+	}
+	return errors.Join(all...)
+}
+
+// lazyFS is a file system that never waits for the disk: --unsafe-no-fsync.
+type lazyFS struct{ wal.FS }
+
+func (f lazyFS) SyncDir() error { return nil }
+
+func (f lazyFS) Create(name string, size int64) (wal.File, error) {
+	file, err := f.FS.Create(name, size)
+	return lazyFile{file}, err
+}
+
+func (f lazyFS) Open(name string) (wal.File, error) {
+	file, err := f.FS.Open(name)
+	return lazyFile{file}, err
+}
+
+type lazyFile struct{ wal.File }
+
+func (f lazyFile) Sync() error { return nil }
+
+// transport listens for the other members.
+func (o *serveOptions) transport(id server.Identity, c *security.Config, dial *tls.Config, log *slog.Logger) (replica.Transport, error) {
+	accept, err := c.Server()
+	if err != nil {
+		return nil, err
+	}
+	listeners, err := listenAll(o.listenPeer)
+	if err != nil {
+		return nil, err
+	}
+	var addrs []string
+	for _, text := range o.advertisePeer {
+		u, err := url.Parse(text)
+		if err != nil {
+			closeAll(listeners)
+			return nil, err
+		}
+		addrs = append(addrs, u.Host)
+	}
+	t, err := peers.NewTCP(peers.Config{
+		ID: id.Member, Group: id.Cluster, Incarnation: id.Incarnation, Listeners: listeners, Addrs: addrs,
+		ServerTLS: accept, ClientTLS: dial, Introduce: id.Introduce, Logger: log,
+	})
+	if err != nil {
+		closeAll(listeners)
+		return nil, err
+	}
+	return t, nil
+}
+
+// join asks the members of a running cluster who they are.
+func (o *serveOptions) join(ctx context.Context, members map[string][]string, dial *tls.Config, log *slog.Logger) (*server.Joining, error) {
+	var last error
+	for name, urls := range members {
+		if name == o.name {
+			continue
+		}
+		for _, text := range urls {
+			u, err := url.Parse(text)
+			if err != nil {
+				return nil, usageError{err}
+			}
+			cluster, payload, err := peers.Introduction(ctx, u.Host, dial)
+			if err == nil {
+				return server.Introduced(cluster, payload)
+			}
+			log.Warn("asking a member who is in the cluster", "member", name, "error", err)
+			last = err
+		}
+	}
+	if last == nil {
+		return nil, usagef("--initial-cluster-state existing, and --initial-cluster names nobody else")
+	}
+	return nil, fmt.Errorf("no member of the cluster can be reached: %w", last)
+}
