@@ -29,6 +29,24 @@ func engines() []namedEngine {
 	}
 }
 
+// smallEngines are all of them with little memory, so that dozens can be open at once.
+func smallEngines() []namedEngine {
+	all := engines()
+	for i, e := range all {
+		switch e.name {
+		case "pebble":
+			all[i].open = func(_ testing.TB, dir string) (engine.Backend, error) {
+				return pebble.Open(dir, pebble.Options{MemTableBytes: 1 << 20})
+			}
+		case "badger":
+			all[i].open = func(_ testing.TB, dir string) (engine.Backend, error) {
+				return badger.Open(dir, badger.Options{MemTableBytes: 8 << 20, MemTables: 2})
+			}
+		}
+	}
+	return all
+}
+
 // buffered is e under engine.Buffered.
 func (e namedEngine) buffered(p engine.Policy) namedEngine {
 	return namedEngine{e.name + "+buffered", func(tb testing.TB, dir string) (engine.Backend, error) {

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 func combinations() (all []mvcctest.Harness) {
 	// Small groups, so that many are committed.
 	policy := engine.Policy{MaxOps: 100, Interval: 5 * time.Millisecond}
-	for _, e := range engines() {
+	for _, e := range smallEngines() {
 		for _, e := range []namedEngine{e, e.buffered(policy)} {
 			for _, x := range indexes() {
 				all = append(all, mvcctest.Harness{Name: e.name + "/" + x.name, Open: e.open, Index: x.make})

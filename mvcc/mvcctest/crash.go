@@ -1,16 +1,12 @@
 package mvcctest
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,42 +14,79 @@ import (
 	"github.com/etalon-kv/etalon/mvcc"
 )
 
-// A child is the test binary started again with these set.
-const (
-	envTest = "ETALON_MVCCTEST_CHILD" // the name of the test that called Crash
-	envDir  = "ETALON_MVCCTEST_DIR"
-	envSeed = "ETALON_MVCCTEST_SEED"
-)
-
 var applied = []byte("applied")
 
-// isChild tells whether this process is a child, and has it write until it is killed if this is
-// its test.
-func isChild(t *testing.T, h Harness) bool {
-	name := os.Getenv(envTest)
-	if name == "" {
-		return false
-	}
-	if name != t.Name() {
-		return true
-	}
-	seed, err := strconv.ParseUint(os.Getenv(envSeed), 10, 64)
-	must(t, err)
-	x := &house{h: h, dir: os.Getenv(envDir)}
+// writeOn has a store of h in dir write until the process is killed, and reports what was synced. Beside
+// the writer are readers, a watcher and, every now and then, a compaction.
+func writeOn(t *testing.T, h Harness, dir string, seed uint64, report io.Writer) {
+	x := &house{h: h, dir: dir}
 	x.open(t)
-	pipe := os.NewFile(3, "report")
 	var n uint64
 	if v, ok, err := x.store.Meta(applied); err != nil {
 		t.Fatal(err)
 	} else if ok {
 		n = binary.BigEndian.Uint64(v)
 	}
+	go func() { panic(readOn(x.store, seed)) }()
+	go func() { panic(watchOn(x.store)) }()
 	for {
 		n++
-		synced := step(seed, n, x.store)
-		if synced {
-			if _, err := fmt.Fprintln(pipe, n); err != nil {
+		if step(seed, n, x.store) {
+			if _, err := fmt.Fprintln(report, n); err != nil {
 				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// readOn reads at random revisions until something is wrong.
+func readOn(s *mvcc.Store, seed uint64) error {
+	r := rand.New(rand.NewPCG(seed, 1<<63))
+	for {
+		rev := max(s.Compacted(), 1)
+		rev += r.Int64N(s.Rev() - rev + 1)
+		res, err := s.Range(nil, nil, mvcc.RangeOptions{Rev: rev})
+		switch {
+		case errors.Is(err, mvcc.ErrCompacted):
+		case err != nil:
+			return err
+		case res.Rev != rev || res.Count != int64(len(res.KVs)):
+			return fmt.Errorf("%d of %d keys at %d, asked for %d", len(res.KVs), res.Count, res.Rev, rev)
+		}
+	}
+}
+
+// watchOn watches everything until an event is missing or out of order.
+func watchOn(s *mvcc.Store) error {
+	hub, err := mvcc.NewHub(s, mvcc.HubConfig{QueueEvents: 20})
+	if err != nil {
+		return err
+	}
+	st, err := hub.Stream()
+	if err != nil {
+		return err
+	}
+	if _, err := st.Watch(mvcc.WatchConfig{Range: true, PrevKV: true}); err != nil {
+		return err
+	}
+	last := int64(0)
+	for {
+		r, err := st.Next(context.Background())
+		switch {
+		case err != nil:
+			return err
+		case r.Kind == mvcc.CanceledResponse: // it was too slow: a compaction has taken what it had not read
+			last = 0
+			if _, err := st.Watch(mvcc.WatchConfig{Range: true, StartRev: r.CompactRev}); err != nil {
+				return err
+			}
+		case r.Kind == mvcc.EventsResponse:
+			for i := range r.Events {
+				rev := r.Events[i].ModRevision
+				if last > 0 && rev != last && rev != last+1 {
+					return fmt.Errorf("an event of revision %d after one of %d", rev, last)
+				}
+				last = rev
 			}
 		}
 	}
@@ -63,7 +96,7 @@ func isChild(t *testing.T, h Harness) bool {
 // before it. What it does depends on seed, n and the store alone. It tells whether it was synced.
 func step(seed, n uint64, s *mvcc.Store) bool {
 	r := author{rand.New(rand.NewPCG(seed, n)), 40}
-	if r.IntN(50) == 0 {
+	if r.IntN(20) == 0 {
 		// May have been done by the process that was killed.
 		_ = s.Compact(max(s.Rev()-20, 1))
 	}
@@ -97,7 +130,7 @@ func step(seed, n uint64, s *mvcc.Store) bool {
 // Crash starts the test that calls it again, in a process that writes to a store and is killed,
 // and looks at what is left. It must be the only thing in its test.
 func Crash(t *testing.T, h Harness) {
-	if isChild(t, h) {
+	if isChild(t, func(dir string, seed uint64, report io.Writer) { writeOn(t, h, dir, seed, report) }) {
 		return
 	}
 	x := &house{h: h, dir: t.TempDir()}
@@ -112,7 +145,7 @@ func Crash(t *testing.T, h Harness) {
 		seed := r.Uint64()
 		twin, n := h.build(t).store, uint64(0) // never killed
 		var acked uint64
-		for range rounds(2, 3) {
+		for range rounds(2, 3) * seeds(t) {
 			acked = max(acked, killOne(t, r, x.dir, seed))
 			x.open(t)
 			v, ok, err := x.store.Meta(applied)
@@ -143,6 +176,10 @@ func Crash(t *testing.T, h Harness) {
 			if got != want {
 				t.Fatalf("content after %d transactions:\ngot  %s\nwant %s", n, got, want)
 			}
+			from := max(x.store.Compacted(), twin.Compacted(), 0)
+			if got, want := (driven{x.store}).history(from, 0), (driven{twin}).history(from, 0); got != want && x.store.Compacted() == twin.Compacted() {
+				t.Fatalf("history from %d after %d transactions:\ngot  %s\nwant %s", from, n, got, want)
+			}
 			must(t, x.store.WaitCompacted(context.Background(), x.store.Compacted()))
 			x.close(t, true)
 		}
@@ -154,42 +191,19 @@ func Crash(t *testing.T, h Harness) {
 // acknowledged.
 func killOne(t *testing.T, r *rand.Rand, dir string, seed uint64) (acked uint64) {
 	t.Helper()
-	self, err := os.Executable()
-	must(t, err)
 	name, _, _ := strings.Cut(t.Name(), "/a_store")
-	parts := strings.Split(name, "/")
-	for i, p := range parts {
-		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
-	}
-	cmd := exec.Command(self, "-test.run="+strings.Join(parts, "/"), "-test.count=1", "-test.timeout=2m")
-	cmd.Env = append(os.Environ(), envTest+"="+name, envDir+"="+dir, envSeed+"="+strconv.FormatUint(seed, 10))
-	var output strings.Builder
-	cmd.Stdout, cmd.Stderr = &output, &output
-	from, to, err := os.Pipe()
-	must(t, err)
-	cmd.ExtraFiles = []*os.File{to}
-	must(t, cmd.Start())
-	to.Close()
-	defer from.Close()
-	lines := bufio.NewScanner(from)
+	c := startChild(t, name, dir, seed)
 	for range 3 + r.IntN(20) {
-		if !lines.Scan() {
-			cmd.Wait()
-			t.Fatalf("the writer has ended: %s", &output)
+		n, ok := c.number()
+		if !ok {
+			err := c.wait()
+			t.Fatalf("the writer has ended: %v\n%s", err, &c.output)
 		}
-		acked, err = strconv.ParseUint(lines.Text(), 10, 64)
-		must(t, err)
+		acked = n
 	}
-	timer := time.AfterFunc(time.Duration(r.IntN(5000))*time.Microsecond, func() { cmd.Process.Kill() })
-	defer timer.Stop()
-	for lines.Scan() {
-		if acked, err = strconv.ParseUint(lines.Text(), 10, 64); err != nil {
-			break // killed in the middle of a line
-		}
+	last, ended := c.kill(t, time.Duration(r.IntN(5000))*time.Microsecond)
+	if ended {
+		t.Fatalf("the writer ended by itself: %s", &c.output)
 	}
-	io.Copy(io.Discard, from)
-	if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
-		t.Fatalf("the writer ended by itself: %v\n%s", err, &output)
-	}
-	return acked
+	return max(acked, last)
 }

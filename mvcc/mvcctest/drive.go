@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"testing"
 
 	"github.com/etalon-kv/etalon/mvcc"
 )
@@ -62,6 +61,12 @@ func (d driven) write(script []act) string {
 				say("meta %s", errName(err))
 			} else {
 				say("meta %q %v", v, ok)
+			}
+		case "compact":
+			if err := w.Compact(a.rev); err != nil {
+				say("compact %s", errName(err))
+			} else {
+				say("compact")
 			}
 		case "rollback":
 			w.Rollback()
@@ -134,95 +139,4 @@ func (d driven) history(from, to int64) string {
 		return errName(err)
 	}
 	return b.String()
-}
-
-// play drives the stores of houses and the twin with n random steps, and compares every answer.
-// chains remembers the chain of each revision, in which all must agree for ever.
-func play(t *testing.T, r author, n int, w *twin, chains map[int64]uint64, houses []*house) {
-	t.Helper()
-	for step := range n {
-		var what string
-		var ask func(s subject) string
-		switch k := r.IntN(40); {
-		case k < 20:
-			script := r.script()
-			what, ask = fmt.Sprint("transaction ", script), func(s subject) string { return s.write(script) }
-		case k < 32:
-			a := r.query(r.rev(w.compacted, w.rev))
-			what, ask = a.String(), func(s subject) string { return s.read(a) }
-		case k < 34:
-			from, to := r.rev(w.compacted, w.rev), r.rev(w.compacted, w.rev)
-			what, ask = fmt.Sprint("history ", from, to), func(s subject) string { return s.history(from, to) }
-		case k < 36:
-			rev := r.rev(w.compacted, w.rev)
-			what, ask = fmt.Sprint("hash ", rev), func(s subject) string { return s.hash(rev) }
-		case k < 38:
-			rev := r.rev(w.compacted, w.rev)
-			what, ask = fmt.Sprint("compact ", rev), func(s subject) string { return s.compact(rev) }
-		case k < 39 || r.IntN(4) > 0:
-			rev := r.rev(w.compacted, w.rev)
-			if w.refusal(rev) == "" {
-				compareChains(t, rev, w, chains, houses)
-			}
-			continue
-		default:
-			for _, x := range houses {
-				x.reopen(t)
-			}
-			continue
-		}
-		want := ask(w)
-		for _, x := range houses {
-			if got := ask(driven{x.store}); got != want {
-				t.Fatalf("%s, step %d: %s:\ngot  %s\nwant %s", x.h.Name, step, what, got, want)
-			}
-		}
-	}
-}
-
-func compareChains(t *testing.T, rev int64, w *twin, chains map[int64]uint64, houses []*house) {
-	t.Helper()
-	if rev == 0 {
-		rev = w.rev
-	}
-	for _, x := range houses {
-		got, err := x.store.Chain(rev)
-		if err != nil {
-			t.Fatalf("%s: chain at %d: %v", x.h.Name, rev, err)
-		}
-		want, known := chains[rev]
-		if chains[rev] = got; known && got != want {
-			t.Fatalf("%s: chain at %d is %x, and was or is elsewhere %x", x.h.Name, rev, got, want)
-		}
-	}
-}
-
-// same compares all that there is: the history, the meta data, and the content, hashes and chains
-// at some thirty of the readable revisions.
-func same(t *testing.T, w *twin, chains map[int64]uint64, houses []*house) {
-	t.Helper()
-	for _, x := range houses {
-		d := driven{x.store}
-		if got := x.store.Rev(); got != w.rev {
-			t.Fatalf("%s: revision %d, want %d", x.h.Name, got, w.rev)
-		}
-		for rev := max(w.compacted, 1); rev <= w.rev; rev += 1 + (w.rev-w.compacted)/30 {
-			if got, want := d.read(act{kind: "range", rev: rev}), w.read(act{kind: "range", rev: rev}); got != want {
-				t.Fatalf("%s: at %d:\ngot  %s\nwant %s", x.h.Name, rev, got, want)
-			}
-			if got, want := d.hash(rev), w.hash(rev); got != want {
-				t.Fatalf("%s: hash at %d: got %s, want %s", x.h.Name, rev, got, want)
-			}
-			compareChains(t, rev, w, chains, []*house{x})
-		}
-		from := max(w.compacted, 0)
-		if got, want := d.history(from, 0), w.history(from, 0); got != want {
-			t.Fatalf("%s: history:\ngot  %s\nwant %s", x.h.Name, got, want)
-		}
-		got := map[string]string{}
-		must(t, x.store.ScanMeta(nil, nil, func(k, v []byte) bool { got[string(k)] = string(v); return true }))
-		if fmt.Sprint(got) != fmt.Sprint(w.meta) {
-			t.Fatalf("%s: meta data %q, want %q", x.h.Name, got, w.meta)
-		}
-	}
 }

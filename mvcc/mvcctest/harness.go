@@ -31,6 +31,7 @@ func Run(t *testing.T, h Harness, brief bool) {
 	t.Run("random", func(t *testing.T) { testRandom(t, h) })
 	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, h) })
 	t.Run("rules", func(t *testing.T) { testRules(t, h) })
+	t.Run("watches", func(t *testing.T) { testWatches(t, h) })
 	if brief {
 		return
 	}
@@ -46,6 +47,11 @@ type house struct {
 	dir     string
 	backend engine.Backend
 	store   *mvcc.Store
+
+	// Of a play.
+	ears    *ears
+	ahead   bool   // it has steps behind it that the twin has not come to
+	applied uint64 // the last of them that it committed
 }
 
 func (h Harness) build(tb testing.TB) *house {
@@ -159,4 +165,18 @@ func rounds(short, usual int) int {
 		return short
 	}
 	return usual
+}
+
+// seeds is how many random histories are tried where one takes long: ETALON_SEEDS, else 1.
+func seeds(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("ETALON_SEEDS")
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("ETALON_SEEDS %q, want a number from 1 on", text)
+	}
+	return n
 }

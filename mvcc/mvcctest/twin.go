@@ -46,11 +46,12 @@ type twinTxn struct {
 	changes   []mvcc.Change // with those before
 	main, sub int64
 	meta      map[string]string
+	compacted int64
 	answer    strings.Builder
 }
 
 func (w *twin) write(script []act) string {
-	t := &twinTxn{w: w, changes: slices.Clone(w.changes), main: w.rev + 1, meta: maps.Clone(w.meta)}
+	t := &twinTxn{w: w, changes: slices.Clone(w.changes), main: w.rev + 1, meta: maps.Clone(w.meta), compacted: w.compacted}
 	for _, a := range script {
 		t.do(a)
 	}
@@ -109,13 +110,20 @@ func (t *twinTxn) do(a act) {
 	case "meta":
 		v, ok := t.meta[string(a.lo)]
 		say("meta %q %v", v, ok)
+	case "compact":
+		if e := refuseCompaction(a.rev, t.compacted, t.main-1); e != "" {
+			say("compact %s", e)
+			return
+		}
+		t.compacted = a.rev
+		say("compact")
 	case "rollback":
 		say("rolled back at %d", t.w.rev)
 	case "commit", "sync":
 		if t.sub == 0 {
 			t.main--
 		}
-		t.w.changes, t.w.rev, t.w.meta = t.changes, t.main, t.meta
+		t.w.changes, t.w.rev, t.w.meta, t.w.compacted = t.changes, t.main, t.meta, t.compacted
 		say("committed %d", t.w.rev)
 	}
 }
@@ -188,16 +196,24 @@ func (w *twin) read(a act) string {
 }
 
 func (w *twin) compact(rev int64) string {
-	switch {
-	case rev < 0:
-		return errName(mvcc.ErrNegative)
-	case rev <= w.compacted:
-		return errName(mvcc.ErrCompacted)
-	case rev > w.rev:
-		return errName(mvcc.ErrFutureRevision)
+	if e := refuseCompaction(rev, w.compacted, w.rev); e != "" {
+		return e
 	}
 	w.compacted = rev
 	return "compacted"
+}
+
+// refuseCompaction is the error of a compaction at rev, empty if there is none.
+func refuseCompaction(rev, compacted, current int64) string {
+	switch {
+	case rev < 0:
+		return errName(mvcc.ErrNegative)
+	case rev <= compacted:
+		return errName(mvcc.ErrCompacted)
+	case rev > current:
+		return errName(mvcc.ErrFutureRevision)
+	}
+	return ""
 }
 
 // left is what compaction leaves at or below the compacted revision: for each key the newest
