@@ -1,6 +1,11 @@
 package replica
 
-import "github.com/etalon-kv/etalon/raft"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/etalon-kv/etalon/raft"
+)
 
 // Cut is what is to be done to the log: note that a snapshot at At can be had, then forget the entries up to
 // Through.
@@ -32,8 +37,16 @@ type confAt struct {
 	conf raft.ConfState
 }
 
-func newCutter(c *MemberConfig, applied raft.Index, conf raft.ConfState) cutter {
-	return cutter{every: c.SnapshotEntries, keep: c.KeepEntries, last: applied, appliedAt: applied, conf: conf}
+func newCutter(c *MemberConfig, applied raft.Index, conf raft.ConfState) (cutter, error) {
+	cut := cutter{every: c.SnapshotEntries, keep: c.KeepEntries, appliedAt: applied, conf: conf}
+	s, err := c.Raft.Storage.Snapshot()
+	switch {
+	case err == nil:
+		cut.last = s.Index
+	case !errors.Is(err, raft.ErrSnapshotUnavailable):
+		return cut, fmt.Errorf("replica: reading the log's snapshot: %w", err)
+	}
+	return cut, nil
 }
 
 // changed notes the membership that the entry at i brought; it may not be applied yet.
@@ -53,11 +66,11 @@ func (c *cutter) applied(i, durable raft.Index) {
 	}
 }
 
-// restored notes that a snapshot at i was installed.
-func (c *cutter) restored(i raft.Index) {
-	c.last, c.mark = i, 0
-	c.applied(i, i)
-}
+// replaced notes that a snapshot at i is to be written to the log: a cut before it comes too late.
+func (c *cutter) replaced(i raft.Index) { c.last, c.mark = i, 0 }
+
+// restored notes that it was installed.
+func (c *cutter) restored(i raft.Index) { c.applied(i, i) }
 
 // due returns the next cut when its time has come.
 func (c *cutter) due(m *Member) *Cut {

@@ -52,7 +52,10 @@ func (in *inbox) init(maxRequests, maxBytes int) {
 func (in *inbox) tell() {
 	if !in.awake {
 		in.awake = true
-		in.wake <- struct{}{} // has room: one value for each time the loop looks
+		select {
+		case in.wake <- struct{}{}: // has room while the loop runs: one value for each time it looks
+		default: // it has ended, and took its last turn without being woken for it
+		}
 	}
 }
 

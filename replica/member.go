@@ -69,7 +69,9 @@ func NewMember(c MemberConfig) (*Member, error) {
 	}
 	m := &Member{cfg: c, id: rc.ID, node: node, nextID: c.FirstRequest, waiting: map[uint64]*Request{}, applied: node.Status().Applied}
 	conf := node.Conf()
-	m.cut = newCutter(&c, m.applied, conf)
+	if m.cut, err = newCutter(&c, m.applied, conf); err != nil {
+		return nil, err
+	}
 	m.health.member(&conf, m.id)
 	m.belongs = conf.Contains(m.id)
 	return m, nil
@@ -150,10 +152,10 @@ func (m *Member) Persisted(w *Write) error {
 	if err := m.node.Persisted(w.Number); err != nil {
 		return err
 	}
-	if w.Snapshot != nil {
-		m.applied = max(m.applied, w.Snapshot.Index)
-		m.membership(w.Snapshot.Index, m.node.Conf())
-		m.cut.restored(w.Snapshot.Index)
+	if s := w.installed; s != nil {
+		m.applied = max(m.applied, s.Index)
+		m.membership(s.Index, m.node.Conf())
+		m.cut.restored(s.Index)
 	}
 	return nil
 }

@@ -37,13 +37,20 @@ type Write struct {
 	Sync bool
 	// After may be sent only when it is durable, and are valid until it is acknowledged.
 	After []raft.Message
-	// merged counts earlier Writes that this one acknowledges.
-	merged int
+	// merged counts earlier Writes that this one acknowledges, and installed is the newest snapshot among
+	// them and its own.
+	merged    int
+	installed *raft.Snapshot
 }
 
 // Merge makes the acknowledgement of w that of earlier too, for whoever writes several at once and
 // acknowledges the last.
-func (w *Write) Merge(earlier *Write) { w.merged += 1 + earlier.merged }
+func (w *Write) Merge(earlier *Write) {
+	w.merged += 1 + earlier.merged
+	if w.installed == nil {
+		w.installed = earlier.installed
+	}
+}
 
 // Batch is committed entries, to be applied in order.
 type Batch struct {
@@ -140,6 +147,7 @@ func (m *Member) take(rd *raft.Ready, w *Work) {
 		w.Batch = m.batch(rd.Committed)
 	}
 	if rd.Snapshot != nil {
+		m.cut.replaced(rd.Snapshot.Index)
 		m.answered = append(m.answered, m.failWaiting(ErrLost)...)
 	}
 	if !rd.HardState.Empty() {
@@ -152,7 +160,7 @@ func (m *Member) take(rd *raft.Ready, w *Work) {
 		return
 	}
 	m.writes++
-	w.Write = &Write{Number: rd.Number, Snapshot: rd.Snapshot, Entries: rd.Entries, Hard: m.lazy, Sync: rd.MustSync, After: rd.AfterPersist}
+	w.Write = &Write{Number: rd.Number, Snapshot: rd.Snapshot, Entries: rd.Entries, Hard: m.lazy, Sync: rd.MustSync, After: rd.AfterPersist, installed: rd.Snapshot}
 	m.lazy = raft.HardState{}
 }
 

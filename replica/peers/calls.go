@@ -209,6 +209,9 @@ func (t *TCP) answerCalls(c net.Conn, r *bufio.Reader, from raft.NodeID) error {
 			ctx, cancel := context.WithTimeout(ctx, wait)
 			defer cancel()
 			a := answerFrame(payload[:8], t.answer(ctx, from, payload[callHead:]))
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return // nobody waits any more
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			_ = c.SetWriteDeadline(time.Now().Add(t.cfg.SilenceTimeout))
@@ -223,9 +226,6 @@ func (t *TCP) answer(ctx context.Context, from raft.NodeID, payload []byte) (a a
 	a.payload, a.err = t.h.Call(ctx, from, payload)
 	if a.err == nil && len(a.payload) > maxCallBytes {
 		a.err = fmt.Errorf("%w: answer of %d bytes", ErrTooBig, len(a.payload))
-	}
-	if a.err == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		a.err = ctx.Err()
 	}
 	return a
 }
