@@ -7,8 +7,12 @@
 #	tax                              time through the contract over time by the library alone, geometric mean
 #	buffered/speedup                 bolt: synced put alone over a put through Buffered
 #	buffered/read                    bolt: reads through Buffered over bare ones, the worse of get and scan
+#	wal/syncs, wal/written           raft/wal: syncs a batch, and bytes written a byte of data, at 64 x 256 bytes
+#	wal/recover                      seconds to open a log of a million such entries, from a warm cache
+#	wal/silent                       of FLIPS (default 100000) random single-bit flips, every bit of a last
+#	                                 write and every length of a file: how many pass unnoticed and matter
 #
-# Usage: scripts/figures.sh [generator|openloop|tax|buffered]...    (default: all)
+# Usage: scripts/figures.sh [generator|openloop|tax|buffered|wal]...    (default: all)
 #
 # Every benchmark runs COUNT times (default 3) for BENCHTIME (default 1s), and the median counts. A
 # benchmark that is missing or fails ends the script with an error. Nothing else should run on the
@@ -115,12 +119,31 @@ measure_buffered() {
 	figure buffered/read "$(worst <<<"$reads")"
 }
 
+measure_wal() {
+	build raft/wal
+	run append raft/wal -test.bench '^BenchmarkLog$/^log=wal$/^append$' -test.benchtime 10000x
+	run recover raft/wal -test.bench '^BenchmarkLog$/^log=wal$/^recover$/^entries=1000000$' -test.benchtime 3x
+	local syncs written recover
+	syncs=$(medians append syncs/batch | wanted 1 "wal append")
+	written=$(medians append written/byte | wanted 1 "wal append")
+	recover=$(medians recover ns/op | wanted 1 "wal recover")
+	echo "== raft/wal: damage"
+	(cd raft/wal && ETALON_FLIPS=${FLIPS:-100000} "$work/raft_wal.test" -test.v -test.timeout 60m \
+		-test.run '^(TestNoFlippedBitIsSilent|TestEveryBitOfTheLastWriteCounts|TestEveryTruncatedFileIsRefused)$') |
+		tee "$work/damage"
+	[ "$(grep -c -- '^--- PASS' "$work/damage")" = 3 ] || fail "raft/wal: damage went unnoticed"
+	figure wal/syncs "${syncs#* }"
+	figure wal/written "${written#* }"
+	figure wal/recover "$(awk '{ printf "%.3f\n", $2 / 1e9 }' <<<"$recover")"
+	figure wal/silent "$(grep -oE '[0-9]+ silent' "$work/damage" | cut -d' ' -f1)"
+}
+
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(generator openloop tax buffered)
+[ ${#parts[@]} -gt 0 ] || parts=(generator openloop tax buffered wal)
 for part in "${parts[@]}"; do
 	case $part in
-	generator | openloop | tax | buffered) ;;
-	*) fail "no part \"$part\"; there are generator, openloop, tax, buffered" ;;
+	generator | openloop | tax | buffered | wal) ;;
+	*) fail "no part \"$part\"; there are generator, openloop, tax, buffered, wal" ;;
 	esac
 done
 for part in "${parts[@]}"; do
