@@ -58,11 +58,9 @@ func (s *MemoryStorage) InitialState() (StoredState, error) {
 func (s *MemoryStorage) Entries(dst []Entry, lo, hi Index, maxBytes uint64) ([]Entry, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if lo <= s.base {
-		return dst, fmt.Errorf("%w: %d, the log begins at %d", ErrCompacted, lo, s.base+1)
-	}
-	if hi > s.last()+1 || lo >= hi {
-		return dst, fmt.Errorf("%w: [%d, %d), the log ends at %d", ErrUnavailable, lo, hi, s.last())
+	h := s.head()
+	if err := h.CheckEntries(lo, hi); err != nil {
+		return dst, err
 	}
 	return append(dst, limitBytes(s.ents[lo-s.base-1:hi-s.base-1], maxBytes)...), nil
 }
@@ -71,15 +69,7 @@ func (s *MemoryStorage) Entries(dst []Entry, lo, hi Index, maxBytes uint64) ([]E
 func (s *MemoryStorage) Term(i Index) (Term, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	switch {
-	case i < s.base:
-		return 0, fmt.Errorf("%w: %d, the log begins at %d", ErrCompacted, i, s.base+1)
-	case i > s.last():
-		return 0, fmt.Errorf("%w: %d, the log ends at %d", ErrUnavailable, i, s.last())
-	case i == s.base:
-		return s.baseTerm, nil
-	}
-	return s.ents[i-s.base-1].Term, nil
+	return s.term(i)
 }
 
 // FirstIndex implements Storage.
@@ -201,13 +191,18 @@ func (s *MemoryStorage) compact(at Index) error {
 }
 
 func (s *MemoryStorage) term(i Index) (Term, error) {
+	h := s.head()
+	if err := h.CheckTerm(i); err != nil {
+		return 0, err
+	}
 	if i == s.base {
 		return s.baseTerm, nil
 	}
-	if i < s.base || i > s.last() {
-		return 0, ErrUnavailable
-	}
 	return s.ents[i-s.base-1].Term, nil
+}
+
+func (s *MemoryStorage) head() LogHead {
+	return LogHead{Hard: s.hard, Snapshot: s.snap, Base: s.base, Last: s.last()}
 }
 
 func (s *MemoryStorage) last() Index { return s.base + Index(len(s.ents)) }

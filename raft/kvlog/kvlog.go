@@ -29,10 +29,14 @@ type Options struct {
 	Space engine.Space
 }
 
+// storageHead is the part of raft.Storage that reads no entry.
+type storageHead = raft.HeadStorage
+
 // Log is an open log: a raft.Storage and its writing side. The writing methods (Write,
 // CreateSnapshot, Compact, Sync, Close) are called by one goroutine at a time, all others by any.
 // What was written can be read at once, before it is durable.
 type Log struct {
+	storageHead
 	b     engine.Backend
 	space engine.Space
 	caps  engine.Caps
@@ -124,52 +128,22 @@ func (l *Log) fail(err error) error {
 	return fmt.Errorf("%w: %w", engine.ErrFailed, err)
 }
 
-// check refuses a write that makes no sense. keeps: the log agrees with snap.
+// check refuses a write that makes no sense, or that the engine cannot take. keeps: the log agrees
+// with snap.
 func (l *Log) check(snap *raft.Snapshot, entries []raft.Entry) (keeps bool, err error) {
-	base, last := l.base.index, l.last.index
+	h := l.head()
+	if keeps, err = h.CheckWrite(snap, entries, l.Term); err != nil {
+		return false, err
+	}
 	if snap != nil {
-		if snap.Index <= l.snap.Index {
-			return false, fmt.Errorf("%w: %d, stored is %d", raft.ErrSnapshotOutOfDate, snap.Index, l.snap.Index)
-		}
-		if snap.Index >= base && snap.Index <= last {
-			t, err := l.Term(snap.Index)
-			if err != nil {
-				return false, err
-			}
-			keeps = t == snap.Term
-		}
-		if base = snap.Index; !keeps {
-			last = base
-		}
 		if err := l.fits(len(snap.Data)); err != nil {
 			return false, err
 		}
 	}
-	if len(entries) == 0 {
-		return keeps, nil
-	}
-	first := entries[0].Index
-	if first <= base {
-		return false, fmt.Errorf("%w: append at %d, the log begins at %d", raft.ErrCompacted, first, base+1)
-	}
-	if first > last+1 {
-		return false, fmt.Errorf("%w: append at %d, the log ends at %d", raft.ErrUnavailable, first, last)
-	}
-	var term raft.Term
-	if snap != nil && first == snap.Index+1 {
-		term = snap.Term
-	} else if term, err = l.Term(first - 1); err != nil {
-		return false, err
-	}
 	for i := range entries {
-		e := &entries[i]
-		if e.Index != first+raft.Index(i) || e.Term < term {
-			return false, fmt.Errorf("%w: entry %d of term %d, want index %d and at least term %d", raft.ErrMisuse, e.Index, e.Term, first+raft.Index(i), term)
-		}
-		if err := l.fits(len(e.Data)); err != nil {
+		if err := l.fits(len(entries[i].Data)); err != nil {
 			return false, err
 		}
-		term = e.Term
 	}
 	return keeps, nil
 }
@@ -285,13 +259,9 @@ func (l *Log) CreateSnapshot(at raft.Index, conf raft.ConfState, data []byte) er
 	if err := l.usable(); err != nil {
 		return err
 	}
-	switch {
-	case at <= l.snap.Index:
-		return fmt.Errorf("%w: %d, stored is %d", raft.ErrSnapshotOutOfDate, at, l.snap.Index)
-	case at < l.base.index:
-		return fmt.Errorf("%w: %d, the log begins at %d", raft.ErrCompacted, at, l.base.index+1)
-	case at > l.last.index:
-		return fmt.Errorf("%w: %d, the log ends at %d", raft.ErrUnavailable, at, l.last.index)
+	h := l.head()
+	if err := h.CheckSnapshot(at); err != nil {
+		return err
 	}
 	if err := l.fits(len(data)); err != nil {
 		return err
@@ -317,8 +287,9 @@ func (l *Log) Compact(at raft.Index) error {
 	if err := l.usable(); err != nil {
 		return err
 	}
-	if at > l.snap.Index {
-		return fmt.Errorf("%w: compact to %d, the newest snapshot is at %d", raft.ErrMisuse, at, l.snap.Index)
+	h := l.head()
+	if err := h.CheckCompact(at); err != nil {
+		return err
 	}
 	old := l.base.index
 	if at <= old {

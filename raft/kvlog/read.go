@@ -11,48 +11,19 @@ import (
 
 var _ raft.Storage = (*Log)(nil)
 
-// InitialState implements raft.Storage.
-func (l *Log) InitialState() (raft.StoredState, error) {
+// view is what raft.HeadStorage answers by.
+func (l *Log) view() (raft.LogHead, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
-		return raft.StoredState{}, ErrClosed
+		return raft.LogHead{}, ErrClosed
 	}
-	return raft.StoredState{Hard: l.hard, Conf: l.snap.Conf.Clone(), SnapshotIndex: l.snap.Index}, nil
+	return l.head(), nil
 }
 
-// FirstIndex implements raft.Storage.
-func (l *Log) FirstIndex() (raft.Index, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.closed {
-		return 0, ErrClosed
-	}
-	return l.base.index + 1, nil
-}
-
-// LastIndex implements raft.Storage.
-func (l *Log) LastIndex() (raft.Index, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.closed {
-		return 0, ErrClosed
-	}
-	return l.last.index, nil
-}
-
-// Snapshot implements raft.Storage: the newest snapshot that was written or created.
-func (l *Log) Snapshot() (*raft.Snapshot, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.closed {
-		return nil, ErrClosed
-	}
-	if l.snap.Index == 0 {
-		return nil, raft.ErrSnapshotUnavailable
-	}
-	snap := l.snap
-	return &snap, nil
+// head is what readers and writers are checked against. Readers hold mu.
+func (l *Log) head() raft.LogHead {
+	return raft.LogHead{Hard: l.hard, Snapshot: l.snap, Base: l.base.index, Last: l.last.index}
 }
 
 // Term implements raft.Storage. It reads the entry, except for the first and last that are known.
@@ -61,13 +32,12 @@ func (l *Log) Term(i raft.Index) (raft.Term, error) {
 	defer l.use.RUnlock()
 	l.mu.RLock()
 	defer l.mu.RUnlock() // held while the entry is read, so that it cannot go away
-	switch {
-	case l.closed:
+	if l.closed {
 		return 0, ErrClosed
-	case i < l.base.index:
-		return 0, fmt.Errorf("%w: %d, the log begins at %d", raft.ErrCompacted, i, l.base.index+1)
-	case i > l.last.index:
-		return 0, fmt.Errorf("%w: %d, the log ends at %d", raft.ErrUnavailable, i, l.last.index)
+	}
+	h := l.head()
+	if err := h.CheckTerm(i); err != nil {
+		return 0, err
 	}
 	pos, err := l.at(i)
 	return pos.term, err
@@ -79,7 +49,12 @@ func (l *Log) Entries(dst []raft.Entry, lo, hi raft.Index, maxBytes uint64) ([]r
 	l.use.RLock()
 	defer l.use.RUnlock()
 	l.mu.RLock()
-	if err := l.checkRange(lo, hi); err != nil {
+	if l.closed {
+		l.mu.RUnlock()
+		return dst, ErrClosed
+	}
+	h := l.head()
+	if err := h.CheckEntries(lo, hi); err != nil {
 		l.mu.RUnlock()
 		return dst, err
 	}
@@ -101,14 +76,11 @@ func (l *Log) Entries(dst []raft.Entry, lo, hi raft.Index, maxBytes uint64) ([]r
 	}
 	l.mu.RUnlock()
 
-	taken, left := 0, maxBytes
+	budget := raft.NewReadBudget(maxBytes)
 	take := func(e raft.Entry) bool {
-		size := uint64(len(e.Data)) + 24
-		if taken > 0 && size > left {
+		if !budget.Take(&e) {
 			return false
 		}
-		left -= min(left, size)
-		taken++
 		dst = append(dst, e)
 		return true
 	}
@@ -124,18 +96,6 @@ func (l *Log) Entries(dst []raft.Entry, lo, hi raft.Index, maxBytes uint64) ([]r
 		}
 	}
 	return dst, nil
-}
-
-func (l *Log) checkRange(lo, hi raft.Index) error {
-	switch {
-	case l.closed:
-		return ErrClosed
-	case lo <= l.base.index:
-		return fmt.Errorf("%w: %d, the log begins at %d", raft.ErrCompacted, lo, l.base.index+1)
-	case hi > l.last.index+1 || lo >= hi:
-		return fmt.Errorf("%w: [%d, %d), the log ends at %d", raft.ErrUnavailable, lo, hi, l.last.index)
-	}
-	return nil
 }
 
 // scan gives the stored entries [lo, hi) to take until it has enough.
@@ -176,6 +136,7 @@ func scan(view engine.Snapshot, space engine.Space, lo, hi raft.Index, take func
 // else in that space, and stays open until after Close. ErrCorrupt, ErrForeign: nothing was changed.
 func Open(b engine.Backend, o Options) (*Log, error) {
 	l := &Log{b: b, space: o.Space, caps: b.Caps(), batch: b.NewBatch()}
+	l.storageHead = l.view
 	view, err := b.Snapshot()
 	if err != nil {
 		return nil, fmt.Errorf("kvlog: open: %w", err)
@@ -236,6 +197,9 @@ func (l *Log) load(view engine.Snapshot) (stale raft.Index, err error) {
 	}
 	if err := it.Err(); err != nil {
 		return 0, fmt.Errorf("kvlog: open: %w", err)
+	}
+	if l.base.index > l.snap.Index { // a log is cut behind a snapshot, which is stored first
+		return 0, fmt.Errorf("%w: the log begins behind entry %d, the snapshot is at %d", ErrCorrupt, l.base.index, l.snap.Index)
 	}
 	return stale, nil
 }

@@ -73,8 +73,8 @@ func Step(r *rand.Rand, l Log, twin *Twin, check func(error)) string {
 		twin.CreateSnapshot(at, conf(1, 2), data)
 		check(l.CreateSnapshot(at, conf(1, 2), data))
 		return fmt.Sprintf("CreateSnapshot(%d)", at)
-	case n <= 4 && min(twin.snap.Index, twin.last()) >= twin.base:
-		at := twin.base + raft.Index(r.IntN(int(min(twin.snap.Index, twin.last())-twin.base)+1))
+	case n <= 4 && twin.snap.Index >= twin.base:
+		at := twin.base + raft.Index(r.IntN(int(twin.snap.Index-twin.base)+1))
 		twin.Compact(at)
 		check(l.Compact(at))
 		return fmt.Sprintf("Compact(%d)", at)
@@ -89,7 +89,7 @@ func write(r *rand.Rand, l Log, twin *Twin, check func(error)) string {
 	if n := len(twin.ents); n > 0 {
 		first += raft.Index(n)
 		if r.IntN(4) == 0 {
-			first -= raft.Index(r.IntN(min(n, 10)))
+			first = max(first-raft.Index(r.IntN(min(n, 10))), twin.snap.Index+1)
 		}
 	}
 	if r.IntN(10) == 0 {

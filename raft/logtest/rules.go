@@ -197,6 +197,10 @@ func compact(t *testing.T, h Harness) {
 		must(t, twin.Check(l))
 	}
 	want(t, "Compact beyond the snapshot", l.Compact(8), raft.ErrMisuse)
+	must(t, l.CreateSnapshot(9, conf(1, 2), nil))
+	twin.CreateSnapshot(9, conf(1, 2), nil)
+	want(t, "other entries than those in the snapshot", l.Write(nil, run(9, 12, 2), none, true), raft.ErrCompacted)
+	must(t, twin.Check(l))
 	must(t, l.CreateSnapshot(10, conf(1, 2), nil))
 	twin.CreateSnapshot(10, conf(1, 2), nil)
 	must(t, l.Compact(10))

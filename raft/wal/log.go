@@ -12,12 +12,16 @@ import (
 
 type crcTable = crc32.Table
 
+// storageHead is the part of raft.Storage that reads no entry.
+type storageHead = raft.HeadStorage
+
 // Log is an open log: a raft.Storage and its writing side. The writing methods (Write,
 // CreateSnapshot, Compact, Sync, Close) are called by one goroutine at a time; all others by any, also
 // beside a writer, for which they do not wait longer than it takes to change memory.
 //
 // What was written can be read at once, before it is durable.
 type Log struct {
+	storageHead
 	fs   FS
 	opt  Options
 	lock io.Closer
@@ -110,7 +114,8 @@ func (l *Log) Write(snap *raft.Snapshot, entries []raft.Entry, hard raft.HardSta
 	if err := l.usable(); err != nil {
 		return err
 	}
-	if err := l.check(snap, entries); err != nil {
+	h := l.st.head()
+	if _, err := h.CheckWrite(snap, entries, l.Term); err != nil {
 		return err
 	}
 	var encoded []byte
@@ -164,45 +169,6 @@ func (l *Log) fail(err error) error {
 	return fmt.Errorf("%w: %w", ErrFailed, err)
 }
 
-// check refuses a write that makes no sense after what is there.
-func (l *Log) check(snap *raft.Snapshot, entries []raft.Entry) error {
-	base, last := l.st.base, l.st.last
-	if snap != nil {
-		if snap.Index <= l.st.snap.Index {
-			return fmt.Errorf("%w: %d, stored is %d", raft.ErrSnapshotOutOfDate, snap.Index, l.st.snap.Index)
-		}
-		base = snap.Index
-		if !l.st.keeps(snap.Index, snap.Term) {
-			last = snap.Index
-		}
-	}
-	if len(entries) == 0 {
-		return nil
-	}
-	first := entries[0].Index
-	if first <= base {
-		return fmt.Errorf("%w: append at %d, the log begins at %d", raft.ErrCompacted, first, base+1)
-	}
-	if first > last+1 {
-		return fmt.Errorf("%w: append at %d, the log ends at %d", raft.ErrUnavailable, first, last)
-	}
-	term := raft.Term(0)
-	switch {
-	case snap != nil && first == snap.Index+1:
-		term = snap.Term
-	default:
-		term = l.st.term(first - 1)
-	}
-	for i := range entries {
-		e := &entries[i]
-		if e.Index != first+raft.Index(i) || e.Term < term {
-			return fmt.Errorf("%w: entry %d of term %d, want index %d and at least term %d", raft.ErrMisuse, e.Index, e.Term, first+raft.Index(i), term)
-		}
-		term = e.Term
-	}
-	return nil
-}
-
 // reserve sees to it that need bytes of records fit into the segment.
 func (l *Log) reserve(need int64) error {
 	if l.end+int64(len(l.stage))+need <= l.seg.room() {
@@ -230,13 +196,9 @@ func (l *Log) CreateSnapshot(at raft.Index, conf raft.ConfState, data []byte) er
 	if err := l.usable(); err != nil {
 		return err
 	}
-	switch {
-	case at <= l.st.snap.Index:
-		return fmt.Errorf("%w: %d, stored is %d", raft.ErrSnapshotOutOfDate, at, l.st.snap.Index)
-	case at < l.st.base:
-		return fmt.Errorf("%w: %d, the log begins at %d", raft.ErrCompacted, at, l.st.base+1)
-	case at > l.st.last:
-		return fmt.Errorf("%w: %d, the log ends at %d", raft.ErrUnavailable, at, l.st.last)
+	h := l.st.head()
+	if err := h.CheckSnapshot(at); err != nil {
+		return err
 	}
 	snap := raft.Snapshot{Index: at, Term: l.st.term(at), Conf: conf.Clone(), Data: data}
 	encoded := snap.Append(nil)
@@ -260,8 +222,9 @@ func (l *Log) Compact(at raft.Index) error {
 	if err := l.usable(); err != nil {
 		return err
 	}
-	if at > l.st.snap.Index {
-		return fmt.Errorf("%w: compact to %d, the newest snapshot is at %d", raft.ErrMisuse, at, l.st.snap.Index)
+	h := l.st.head()
+	if err := h.CheckCompact(at); err != nil {
+		return err
 	}
 	if at <= l.st.base {
 		return nil

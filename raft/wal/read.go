@@ -12,63 +12,28 @@ import (
 
 var _ raft.Storage = (*Log)(nil)
 
-// InitialState implements raft.Storage.
-func (l *Log) InitialState() (raft.StoredState, error) {
+// head is what raft.HeadStorage answers by.
+func (l *Log) head() (raft.LogHead, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
-		return raft.StoredState{}, ErrClosed
+		return raft.LogHead{}, ErrClosed
 	}
-	return raft.StoredState{Hard: l.st.hard, Conf: l.st.snap.Conf.Clone(), SnapshotIndex: l.st.snap.Index}, nil
-}
-
-// FirstIndex implements raft.Storage.
-func (l *Log) FirstIndex() (raft.Index, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.closed {
-		return 0, ErrClosed
-	}
-	return l.st.base + 1, nil
-}
-
-// LastIndex implements raft.Storage.
-func (l *Log) LastIndex() (raft.Index, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.closed {
-		return 0, ErrClosed
-	}
-	return l.st.last, nil
+	return l.st.head(), nil
 }
 
 // Term implements raft.Storage. It reads no file.
 func (l *Log) Term(i raft.Index) (raft.Term, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	switch {
-	case l.closed:
+	if l.closed {
 		return 0, ErrClosed
-	case i < l.st.base:
-		return 0, fmt.Errorf("%w: %d, the log begins at %d", raft.ErrCompacted, i, l.st.base+1)
-	case i > l.st.last:
-		return 0, fmt.Errorf("%w: %d, the log ends at %d", raft.ErrUnavailable, i, l.st.last)
+	}
+	h := l.st.head()
+	if err := h.CheckTerm(i); err != nil {
+		return 0, err
 	}
 	return l.st.term(i), nil
-}
-
-// Snapshot implements raft.Storage: the newest snapshot that was written or created.
-func (l *Log) Snapshot() (*raft.Snapshot, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.closed {
-		return nil, ErrClosed
-	}
-	if l.st.snap.Index == 0 {
-		return nil, raft.ErrSnapshotUnavailable
-	}
-	snap := l.st.snap
-	return &snap, nil
 }
 
 // Entries implements raft.Storage: the newest from memory, older ones from their files, with all
@@ -78,7 +43,12 @@ func (l *Log) Entries(dst []raft.Entry, lo, hi raft.Index, maxBytes uint64) ([]r
 	l.files.RLock()
 	defer l.files.RUnlock()
 	l.mu.RLock()
-	if err := l.checkRange(lo, hi); err != nil {
+	if l.closed {
+		l.mu.RUnlock()
+		return dst, ErrClosed
+	}
+	h := l.st.head()
+	if err := h.CheckEntries(lo, hi); err != nil {
 		l.mu.RUnlock()
 		return dst, err
 	}
@@ -95,7 +65,7 @@ func (l *Log) Entries(dst []raft.Entry, lo, hi raft.Index, maxBytes uint64) ([]r
 	}
 	l.mu.RUnlock()
 
-	budget := budget{left: maxBytes}
+	budget := raft.NewReadBudget(maxBytes)
 	for i, x := range old {
 		end := from
 		if i+1 < len(old) {
@@ -107,7 +77,7 @@ func (l *Log) Entries(dst []raft.Entry, lo, hi raft.Index, maxBytes uint64) ([]r
 		}
 	}
 	for i := range recent {
-		if !budget.take(&recent[i]) {
+		if !budget.Take(&recent[i]) {
 			break
 		}
 		dst = append(dst, recent[i])
@@ -115,40 +85,10 @@ func (l *Log) Entries(dst []raft.Entry, lo, hi raft.Index, maxBytes uint64) ([]r
 	return dst, nil
 }
 
-func (l *Log) checkRange(lo, hi raft.Index) error {
-	switch {
-	case l.closed:
-		return ErrClosed
-	case lo <= l.st.base:
-		return fmt.Errorf("%w: %d, the log begins at %d", raft.ErrCompacted, lo, l.st.base+1)
-	case hi > l.st.last+1 || lo >= hi:
-		return fmt.Errorf("%w: [%d, %d), the log ends at %d", raft.ErrUnavailable, lo, hi, l.st.last)
-	}
-	return nil
-}
-
-// budget limits the bytes of one answer, which has at least one entry.
-type budget struct {
-	left  uint64
-	taken int
-	over  bool
-}
-
-func (b *budget) take(e *raft.Entry) bool {
-	size := uint64(len(e.Data)) + 24
-	if b.over || b.taken > 0 && size > b.left {
-		b.over = true
-		return false
-	}
-	b.left -= min(size, b.left)
-	b.taken++
-	return true
-}
-
 // read appends the entries [lo, hi), which are in the extent.
-func (x *extent) read(dst []raft.Entry, lo, hi raft.Index, budget *budget) ([]raft.Entry, error) {
+func (x *extent) read(dst []raft.Entry, lo, hi raft.Index, budget *raft.ReadBudget) ([]raft.Entry, error) {
 	s := newScanner(x.seg, x.pos, x.chain, -1)
-	for next := x.first; next < hi && !budget.over; {
+	for next := x.first; next < hi && !budget.Over(); {
 		s.next = next
 		r, pos, _, err := s.read()
 		if errors.Is(err, errEnd) {
@@ -164,7 +104,7 @@ func (x *extent) read(dst []raft.Entry, lo, hi raft.Index, budget *budget) ([]ra
 		if err := e.Decode(r.payload); err != nil || e.Index != next {
 			return dst, x.seg.corrupt(pos, next, fmt.Sprintf("a record is entry %d: %v", e.Index, err))
 		}
-		if next++; e.Index < lo || !budget.take(&e) {
+		if next++; e.Index < lo || !budget.Take(&e) {
 			continue
 		}
 		e.Data = bytes.Clone(e.Data)

@@ -47,6 +47,7 @@ func Open(fsys FS, o Options) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{fs: fsys, opt: o, lock: lock, nextSeq: 1}
+	l.storageHead = l.head
 	if err := l.load(); err != nil {
 		l.closeFiles()
 		return nil, err

@@ -40,6 +40,11 @@ type extent struct {
 	chain uint32 // the check of the record before
 }
 
+// head is the part of the state that readers and writers are checked against.
+func (s *state) head() raft.LogHead {
+	return raft.LogHead{Hard: s.hard, Snapshot: s.snap, Base: s.base, Last: s.last}
+}
+
 // term returns the term of i, which lies in [base, last]. 0: not known, in a released segment.
 func (s *state) term(i raft.Index) raft.Term {
 	if i == s.base {
