@@ -37,7 +37,7 @@
 //	  0  4  check: CRC32C of bytes 4 to 511, seeded by log id, segment number and sector number
 //	  4  4  durable: how many sectors of this file, from the header on, were synced when this was written
 //	  8 500 data
-//	508  4  stamp: tells the segment, and that the sector was written to its end
+//	508  4  stamp: tells the segment, and that the sector was written to its end; even parity in every byte
 //
 // A write begins with a new sector, and what is left of its last one is zeros. So a sector is written
 // once; nothing that was synced is ever touched again. The data of all sectors in a row are records:

@@ -93,8 +93,17 @@ func (h *header) decode(b []byte) error {
 }
 
 // stamp ends every sector of the segment. It differs from that of any other segment whose content a
-// recycled file may hold, in about half of its bits, and is not 0.
-func stamp(seq uint64) uint32 { return uint32(seq)*0x9E3779B1 ^ 0x5bd1e995 }
+// recycled file may hold (any of 2^28 in a row), and from 0. Each of its bytes has an even number of
+// ones: so a write that stops within the stamp leaves one that is right, because what was there before is
+// the same, or wrong in two bits at least, and is never taken for a stamp with a flipped bit.
+func stamp(seq uint64) uint32 {
+	h, s := uint32(seq)*0x9E3779B1, uint32(0)
+	for i := range 4 {
+		b := h >> (7 * i) & 0x7f
+		s |= (b<<1 | uint32(bits.OnesCount32(b)&1)) << (8 * i)
+	}
+	return s
+}
 
 // sectorSeed starts the checks of a segment's sectors.
 func sectorSeed(id, seq uint64) uint32 {
