@@ -1,0 +1,94 @@
+package faulttest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// nemesis makes faults, one after the other, from a seed.
+type nemesis struct {
+	c     *cluster
+	r     *rand.Rand
+	done  map[string]int // faults by name
+	trace func(format string, args ...any)
+}
+
+// fault is one thing that can go wrong; it lasts until the cluster is healed.
+type fault struct {
+	name string
+	do   func(n *nemesis)
+}
+
+var faults = []fault{
+	{"kill one", func(n *nemesis) { n.any().kill() }},
+	{"kill a majority", func(n *nemesis) {
+		for _, i := range n.r.Perm(len(n.c.members))[:len(n.c.members)/2+1] {
+			n.c.members[i].kill()
+		}
+	}},
+	{"kill all", func(n *nemesis) {
+		for _, m := range n.c.members {
+			m.kill()
+		}
+	}},
+	{"pause one", func(n *nemesis) { n.any().pause() }},
+	{"isolate one", func(n *nemesis) {
+		lone := n.any().index
+		n.c.links.sever(n.r.IntN(2) == 0, func(i, j int) bool { return i == lone || j == lone })
+	}},
+	{"cut one pair", func(n *nemesis) {
+		p := n.r.Perm(len(n.c.members))
+		a, b := p[0], p[len(p)-1]
+		n.c.links.sever(n.r.IntN(2) == 0, func(i, j int) bool { return i == a && j == b || i == b && j == a })
+	}},
+	{"cut one way", func(n *nemesis) {
+		lone, out := n.any().index, n.r.IntN(2) == 0
+		n.c.links.sever(n.r.IntN(2) == 0, func(i, j int) bool { return out && i == lone || !out && j == lone })
+	}},
+	{"pause one and kill another", func(n *nemesis) {
+		p := n.r.Perm(len(n.c.members))
+		n.c.members[p[0]].pause()
+		n.c.members[p[len(p)-1]].kill()
+	}},
+}
+
+func (n *nemesis) any() *member { return n.c.members[n.r.IntN(len(n.c.members))] }
+
+// run makes faults until ctx ends, and heals. Its pauses are what the test takes its time for.
+func (n *nemesis) run(ctx context.Context) error {
+	for pause(ctx, n.between(500, 1500)) {
+		f := faults[n.r.IntN(len(faults))]
+		if len(n.c.members) == 1 { // nobody to be cut off from
+			f = faults[n.r.IntN(4)]
+		}
+		n.trace("fault: %s", f.name)
+		n.done[f.name]++
+		f.do(n)
+		pause(ctx, n.between(300, 3000))
+		if err := n.c.died(); err != nil {
+			return err
+		}
+		if err := n.c.heal(); err != nil {
+			return fmt.Errorf("healing: %w", err)
+		}
+	}
+	return n.c.heal()
+}
+
+func (n *nemesis) between(loMS, hiMS int) time.Duration {
+	return time.Duration(loMS+n.r.IntN(hiMS-loMS)) * time.Millisecond
+}
+
+// pause waits for d; false if ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
