@@ -40,8 +40,7 @@ func extent(key, end []byte) (lo, hi []byte, one, none bool) {
 	return key, end, false, bytes.Compare(key, end) >= 0
 }
 
-// check refuses what p cannot be done for. before is what the key is, if p needs it; final is an
-// error that stops the machine.
+// checkPut refuses what cannot be done; final is an error that stops the machine.
 func (b *batch) checkPut(p *Put) (refused, final error) {
 	switch {
 	case len(p.Key) == 0:

@@ -53,7 +53,6 @@ type Machine struct {
 	failed  error // final, of the last change
 	dec     decoder
 	slabs   slabs
-	buf     []byte
 	path    []bool
 	durable durability
 }
