@@ -66,6 +66,22 @@ func testBatches(t *testing.T, h Harness) {
 		put(t, b, s1, "goes", "on")
 		model{s1: {"goes": "on"}}.now(t, b)
 	})
+	t.Run("a batch that empties a space may come back and write into it", func(t *testing.T) {
+		b := h.fresh(t)
+		m := model{}
+		w := b.NewBatch()
+		for i := range 500 { // many pages
+			twin{w, m}.set(s1, fmt.Sprintf("key%03d", i), strings.Repeat("v", 100))
+		}
+		must(t, b.Apply(w, false))
+		w.Reset()
+		twin{w, m}.deleteRange(s1, []byte("k"), nil)
+		twin{w, m}.deleteRange(s7, []byte("k"), []byte("l"))
+		twin{w, m}.set(s1, "key250", "again")
+		twin{w, m}.set(s7, "key250", "first")
+		must(t, b.Apply(w, false))
+		m.now(t, b)
+	})
 	t.Run("of writes in one batch the later ones win, in every order", func(t *testing.T) { testWriteOrder(t, h) })
 }
 

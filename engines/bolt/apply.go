@@ -158,8 +158,8 @@ func (w *writer) fillFor(b *batch, o *op) float64 {
 		return w.fill
 	}
 	if o.kind == opSet {
-		last, _ := w.bucket.Cursor().Last()
-		if last == nil || bytes.Compare(b.data[o.key:o.value], last) > 0 {
+		// Not by Last: over leaves that this transaction has emptied it never comes to an end.
+		if key, _ := w.bucket.Cursor().Seek(b.data[o.key:o.value]); key == nil {
 			return appendFill
 		}
 	}
