@@ -13,7 +13,7 @@ func checkRange(r *apply.Range) error {
 	switch {
 	case len(r.Key) == 0:
 		return rpctypes.ErrGRPCEmptyKey
-	case r.Order < 0 || r.Order > apply.SortDescend, r.Target < 0 || r.Target > apply.SortByValue:
+	case r.Order > apply.SortDescend, r.Target > apply.SortByValue:
 		return rpctypes.ErrGRPCInvalidSortOption
 	}
 	return nil

@@ -30,7 +30,6 @@ type serveOptions struct {
 	cluster, clusterState, token     string
 	forceNew, strict, noFsync, pre   bool
 	snapshotCount                    uint64
-	catchUpEntries                   uint64
 	heartbeatMS, electionMS          uint
 	quotaBytes                       int64
 	maxTxnOps, maxRequestBytes       uint

@@ -87,11 +87,6 @@ func (p *page) span(i int) (from, to int) {
 	return from, from + int(size)
 }
 
-func (p *page) key(i int) []byte {
-	from, to := p.span(i)
-	return p.data[from:to]
-}
-
 // head is that of the i-th key.
 func (p *page) head(i int) uint64 {
 	from, to := p.span(i)

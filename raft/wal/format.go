@@ -141,7 +141,7 @@ func judge(tab *crc32.Table, seed, want, n uint32, b []byte) verdict {
 	le.PutUint32(b[offStamp:], want)
 	ok := sectorCheck(tab, seed, n, b) == check
 	le.PutUint32(b[offStamp:], mark)
-	if ok && bits.OnesCount32(mark^want) == 1 { // a write that stopped within the stamp lacks more
+	if ok && bits.OnesCount32(mark^want) == 1 { // never by a write that stopped there: see stamp
 		return rotten
 	}
 	return unwritten

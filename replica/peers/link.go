@@ -22,7 +22,6 @@ type link struct {
 	wake    chan struct{}
 	pending []byte // sealed frames, then one that is open if openAt >= 0
 	openAt  int
-	spare   []byte
 	dead    bool
 	calls   *callConn
 
