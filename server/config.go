@@ -38,6 +38,9 @@ type Config struct {
 	Retention Retention
 	// MaxLearners bounds the learners of the cluster. 0 = 1.
 	MaxLearners int
+	// LeaseCheckpoint is how often what longer leases have left is recorded, so that a new leader need
+	// not give them all their time again. 0 = never.
+	LeaseCheckpoint time.Duration
 	// Now is the clock for leases. nil = time.Now.
 	Now func() time.Time
 	// Logger: nil discards.

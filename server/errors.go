@@ -66,6 +66,7 @@ var answers = []struct{ from, to error }{
 	{replica.ErrNotLeader, rpctypes.ErrGRPCNotLeader},
 	{replica.ErrLeaderChanged, rpctypes.ErrGRPCLeaderChanged},
 	{apply.ErrReplaced, rpctypes.ErrGRPCLeaderChanged}, // asking again is safe, and clients do
+	{replica.ErrTimeout, rpctypes.ErrGRPCTimeout},
 	{replica.ErrLost, rpctypes.ErrGRPCTimeout},
 	{replica.ErrClosed, rpctypes.ErrGRPCStopped},
 	{replica.ErrStopped, rpctypes.ErrGRPCStopped},

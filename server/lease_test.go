@@ -1,10 +1,15 @@
 package server_test
 
 import (
+	"fmt"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/etalon-kv/etalon/server"
 )
 
 func TestLease(t *testing.T) {
@@ -78,4 +83,45 @@ func TestLease(t *testing.T) {
 		_, err = m.lease.LeaseRevoke(t.Context(), &pb.LeaseRevokeRequest{ID: 5})
 		wantError(t, err, rpctypes.ErrGRPCLeaseNotFound)
 	})
+}
+
+func TestAnExpiredLeaseTakesItsKeysWithIt(t *testing.T) {
+	var ahead atomic.Int64 // of the clock
+	m := start(t, func(c *server.NodeConfig) {
+		c.Server.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	for _, id := range []int64{1, 2} {
+		_, err := m.lease.LeaseGrant(t.Context(), &pb.LeaseGrantRequest{ID: id, TTL: 100})
+		must(t, err)
+		_, err = m.kv.Put(t.Context(), &pb.PutRequest{Key: b(fmt.Sprint("k", id)), Lease: id})
+		must(t, err)
+	}
+	ttl := func(id int64) int64 {
+		r, err := m.lease.LeaseTimeToLive(t.Context(), &pb.LeaseTimeToLiveRequest{ID: id})
+		must(t, err)
+		return r.TTL
+	}
+	if one, two := ttl(1), ttl(2); one < 90 || two < 90 { // the lessor knows of them now
+		t.Errorf("new leases have %d and %d left", one, two)
+	}
+	ahead.Store(int64(90 * time.Second))
+	s, err := m.lease.LeaseKeepAlive(within(t))
+	must(t, err)
+	must(t, s.Send(&pb.LeaseKeepAliveRequest{ID: 2}))
+	r, err := s.Recv()
+	must(t, err)
+	if left := ttl(1); r.TTL != 100 || left < 1 || left > 10 {
+		t.Errorf("renewed to %d, the other has %d", r.TTL, left)
+	}
+	w := m.stream(t)
+	w.create(&pb.WatchCreateRequest{Key: b("k1"), RangeEnd: b("k3")})
+	w.created(0)
+	ahead.Store(int64(110 * time.Second))
+	w.wantEvents(0, "DELETE k1=@4")
+	if one, two := ttl(1), ttl(2); one != -1 || two < 70 {
+		t.Errorf("the expired lease has %d left, the renewed one %d", one, two)
+	}
+	if r := m.get(t, &pb.RangeRequest{Key: b("k2")}); r.Count != 1 {
+		t.Error("a renewed lease lost its key")
+	}
 }

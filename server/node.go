@@ -126,6 +126,9 @@ func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
 			return nil, err
 		}
 	}
+	if rc.RequestTimeout == 0 {
+		rc.RequestTimeout = c.Server.requestTimeout()
+	}
 	if n.Replica, err = replica.Open(rc); err != nil {
 		return nil, err
 	}

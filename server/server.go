@@ -38,7 +38,7 @@ type Server struct {
 	state    *apply.Machine
 	learner  atomic.Bool // this member is one
 	orphans  orphans
-	lessor   lessor
+	lessor   *lessor
 	health   *health.Server
 	alarming atomic.Bool // NOSPACE is being raised
 	// sizeBytes is what the store takes on disk, as of lately.
@@ -57,8 +57,11 @@ func New(c Config) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, replica: c.Replica, state: c.State, health: health.NewServer(), stopping: make(chan struct{})}
-	s.lessor.init(c.Now)
+	lessor, err := newLessor(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, lessor: lessor, replica: c.Replica, state: c.State, health: health.NewServer(), stopping: make(chan struct{})}
 	s.running.Go(s.watchLeader)
 	s.running.Go(s.watchMembers)
 	s.running.Go(s.runLessor)
