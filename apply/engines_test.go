@@ -25,7 +25,11 @@ type combo struct {
 func openMem(string) (engine.Backend, error)        { return mem.Open(mem.Options{}) }
 func openBolt(dir string) (engine.Backend, error)   { return bolt.Open(dir, bolt.Options{}) }
 func openPebble(dir string) (engine.Backend, error) { return pebble.Open(dir, pebble.Options{}) }
-func openBadger(dir string) (engine.Backend, error) { return badger.Open(dir, badger.Options{}) }
+
+// Small memtables, because badger makes them whole at every start.
+func openBadger(dir string) (engine.Backend, error) {
+	return badger.Open(dir, badger.Options{MemTableBytes: 8 << 20})
+}
 
 // buffered is open under engine.Buffered.
 func buffered(open func(dir string) (engine.Backend, error), p engine.Policy) func(string) (engine.Backend, error) {

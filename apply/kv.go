@@ -40,7 +40,8 @@ func extent(key, end []byte) (lo, hi []byte, one, none bool) {
 	return key, end, false, bytes.Compare(key, end) >= 0
 }
 
-// checkPut refuses what cannot be done; final is an error that stops the machine.
+// check refuses what p cannot be done for. before is what the key is, if p needs it; final is an
+// error that stops the machine.
 func (b *batch) checkPut(p *Put) (refused, final error) {
 	switch {
 	case len(p.Key) == 0:
