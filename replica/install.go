@@ -52,27 +52,39 @@ func (r *Replica) sendSnapshot(m raft.Message) {
 }
 
 // recoverLog puts into the log what a first start, or a crash in the middle of an installation, left for
-// it: the state machine has a snapshot that the log does not know, and its image is still there.
+// it.
 func recoverLog(cfg *Config) error {
 	state := cfg.State.Applied()
 	last, err := cfg.Log.LastIndex()
 	if err != nil {
 		return fmt.Errorf("replica: reading the log: %w", err)
 	}
-	switch {
-	case state.Index == 0:
-		return nil
-	case last == 0 && state.Index == 1 && state.Term == 1 && cfg.Found:
-	case cfg.Dir == "" || agree(cfg.Log, &state) == nil:
-		return nil
-	default:
-		s := spool{dir: cfg.Dir}
-		if _, err := os.Stat(s.path(keyOf(&state))); err != nil {
-			return nil // what does not fit is told by NewMember
-		}
+	if last == 0 && state.Index == 1 && state.Term == 1 && cfg.Found {
+		return writeSnapshot(cfg.Log, state)
 	}
+	if state.Index == 0 || cfg.Dir == "" {
+		return nil
+	}
+	s := spool{dir: cfg.Dir}
+	if _, err := os.Stat(s.path(keyOf(&state))); err != nil {
+		return nil // nothing was being installed
+	}
+	return FinishInstall(cfg.Log, state)
+}
+
+// FinishInstall completes, before a member starts, the installation of a snapshot that a crash has
+// interrupted: the state machine holds it and the log may not know. The caller is certain that it
+// was being installed, and did not come to this state by applying the log. Where the log knows, nothing happens.
+func FinishInstall(log Log, state raft.Snapshot) error {
+	if agree(log, &state) == nil {
+		return nil
+	}
+	return writeSnapshot(log, state)
+}
+
+func writeSnapshot(log Log, state raft.Snapshot) error {
 	snap := raft.Snapshot{Index: state.Index, Term: state.Term, Conf: state.Conf.Clone()}
-	if err := cfg.Log.Write(&snap, nil, raft.HardState{}, true); err != nil {
+	if err := log.Write(&snap, nil, raft.HardState{}, true); err != nil {
 		return fmt.Errorf("replica: writing the snapshot at %d to the log: %w", snap.Index, err)
 	}
 	return nil
