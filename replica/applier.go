@@ -112,7 +112,7 @@ func (r *Replica) reply(b *Batch) {
 		} else {
 			q.Result = b.Results[i]
 		}
-		q.done <- struct{}{}
+		r.pool.answer(q)
 	}
 	if requests > 0 {
 		r.stamp.since(StageReply, began, requests)

@@ -210,7 +210,7 @@ func (l *turns) publish() {
 func (r *Replica) answer(requests []*Request) {
 	r.release(requests)
 	for _, q := range requests {
-		q.done <- struct{}{}
+		r.pool.answer(q)
 	}
 }
 

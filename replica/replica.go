@@ -124,6 +124,32 @@ func (r *Replica) ReadIndex(ctx context.Context) error {
 	return err
 }
 
+// ProposeTo is Propose for a caller that does not wait: to is told the outcome. With an error it is not.
+func (r *Replica) ProposeTo(command []byte, to Receiver) error {
+	if len(command) > r.cfg.MaxCommandBytes {
+		return fmt.Errorf("%w: %d bytes, at most %d are taken", ErrTooBig, len(command), r.cfg.MaxCommandBytes)
+	}
+	q := r.pool.get(command)
+	q.to = to
+	if err := r.in.propose(q, r.stamp); err != nil {
+		r.pool.put(q)
+		return err
+	}
+	return nil
+}
+
+// ReadIndexTo is ReadIndex for a caller that does not wait: to is told, with no result, when the read can
+// be made, or why not. With an error it is not.
+func (r *Replica) ReadIndexTo(to Receiver) error {
+	q := r.pool.get(nil)
+	q.to = to
+	if err := r.in.read(q); err != nil {
+		r.pool.put(q)
+		return err
+	}
+	return nil
+}
+
 // await waits until q is answered.
 func (r *Replica) await(ctx context.Context, q *Request) (any, error) {
 	if done := ctx.Done(); done == nil {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/etalon-kv/etalon/raft"
+	"github.com/etalon-kv/etalon/server/rpc"
 )
 
 // first is the value of a key in the metadata of a call, "" if there is none. It copies no more
@@ -26,13 +27,18 @@ func first(ctx context.Context, key string) string {
 // admit tells whether a call can be served now. A learner serves only what asks nobody else; a
 // client may ask to be refused where no leader is known.
 func (s *Server) admit(ctx context.Context, byLearner bool) error {
-	if !byLearner && s.learner.Load() {
+	return s.admitCaller(rpc.Caller{
+		Version: first(ctx, rpctypes.MetadataClientAPIVersionKey), HasLeader: first(ctx, rpctypes.MetadataRequireLeaderKey),
+	}, byLearner)
+}
+
+func (s *Server) admitCaller(c rpc.Caller, byLearner bool) error {
+	switch {
+	case !byLearner && s.learner.Load():
 		return rpctypes.ErrGRPCNotSupportedForLearner
-	}
-	if !utf8.ValidString(first(ctx, rpctypes.MetadataClientAPIVersionKey)) {
+	case !utf8.ValidString(c.Version):
 		return rpctypes.ErrGRPCInvalidClientAPIVersion
-	}
-	if requiresLeader(ctx) && s.leader() == raft.None {
+	case c.HasLeader == rpctypes.MetadataHasLeader && s.leader() == raft.None:
 		return rpctypes.ErrGRPCNoLeader
 	}
 	return nil

@@ -54,7 +54,10 @@ func (c *call) free() {
 func (c *call) decode(buf mem.Buffer) error {
 	buf.Ref()
 	c.buf = buf
-	b := buf.ReadOnlyData()
+	return c.decodeBytes(buf.ReadOnlyData())
+}
+
+func (c *call) decodeBytes(b []byte) error {
 	c.size = len(b)
 	switch c.method {
 	case methodRange:
@@ -132,7 +135,7 @@ func (s *Server) putCall(ctx context.Context, c *call) (any, error) {
 	if err := s.checkQuota(p.Cost()); err != nil {
 		return nil, err
 	}
-	if err := checkPut(p); err != nil {
+	if err := s.checkPut(p); err != nil {
 		return nil, err
 	}
 	res, err := propose[*apply.PutResult](ctx, s, p, c.size)
@@ -174,7 +177,7 @@ func (s *Server) txnCall(ctx context.Context, c *call) (any, error) {
 	if err := s.checkQuota(t.Cost()); err != nil {
 		return nil, err
 	}
-	if err := checkTxn(&t.Txn, s.config.MaxTxnOps); err != nil {
+	if err := s.checkTxn(&t.Txn); err != nil {
 		return nil, err
 	}
 	res, err := s.doTxn(ctx, c)
@@ -206,13 +209,27 @@ func (s *Server) doTxn(ctx context.Context, c *call) (*apply.TxnResult, error) {
 // propose has a command applied, and returns what came of it. size is that of the request, or
 // about that of the command.
 func propose[R any](ctx context.Context, s *Server, cmd apply.Command, size int) (res R, err error) {
-	if size+commandOverhead > s.config.MaxRequestBytes {
-		return res, rpctypes.ErrGRPCRequestTooLarge
-	}
-	v, err := s.replica.Propose(ctx, cmd.Append(make([]byte, 0, size+commandOverhead)))
+	command, err := s.command(cmd, size)
 	if err != nil {
 		return res, err
 	}
+	v, err := s.replica.Propose(ctx, command)
+	if err != nil {
+		return res, err
+	}
+	return resultOf[R](v)
+}
+
+// command encodes cmd, unless the request was too large for the log.
+func (s *Server) command(cmd apply.Command, size int) ([]byte, error) {
+	if size+commandOverhead > s.config.MaxRequestBytes {
+		return nil, rpctypes.ErrGRPCRequestTooLarge
+	}
+	return cmd.Append(make([]byte, 0, size+commandOverhead)), nil
+}
+
+// resultOf is what the state machine has answered to a command.
+func resultOf[R any](v any) (res R, err error) {
 	switch r := v.(type) {
 	case R:
 		return r, nil

@@ -38,6 +38,43 @@ func checkDelete(d *apply.DeleteRange) error {
 	return nil
 }
 
+// checkPut is the function of that name, and refuses what the engine cannot store: that would stop
+// the member.
+func (s *Server) checkPut(p *apply.Put) error {
+	if err := checkPut(p); err != nil {
+		return err
+	}
+	if len(p.Key)+len(p.Value) > s.maxWrite {
+		return rpctypes.ErrGRPCRequestTooLarge
+	}
+	return nil
+}
+
+// checkTxn is likewise for the function of that name.
+func (s *Server) checkTxn(t *apply.Txn) error {
+	if err := checkTxn(t, s.config.MaxTxnOps); err != nil {
+		return err
+	}
+	if !s.fits(t) {
+		return rpctypes.ErrGRPCRequestTooLarge
+	}
+	return nil
+}
+
+func (s *Server) fits(t *apply.Txn) bool {
+	for _, ops := range [...][]apply.Op{t.Success, t.Failure} {
+		for i := range ops {
+			if p := ops[i].Put; p != nil && len(p.Key)+len(p.Value) > s.maxWrite {
+				return false
+			}
+			if n := ops[i].Txn; n != nil && !s.fits(n) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // checkTxn checks a transaction: at most maxOps compares and operations in each branch, where
 // a nested transaction has what those around it have left; then the operations one by one, then
 // that no key is written twice.

@@ -29,7 +29,7 @@ func (s *Server) compact(ctx context.Context, r *pb.CompactionRequest) (*pb.Comp
 // checkQuota tells whether cost more bytes can be stored. If not, all members are told so: an alarm
 // goes through the log, and refuses writes everywhere until it is cleared.
 func (s *Server) checkQuota(cost int64) error {
-	if cost == 0 || s.config.QuotaBytes < 0 || s.sizeBytes.Load()+cost < s.config.QuotaBytes {
+	if !s.overQuota(cost) {
 		return nil
 	}
 	if s.alarming.CompareAndSwap(false, true) { // one is enough
@@ -39,4 +39,8 @@ func (s *Server) checkQuota(cost int64) error {
 		}
 	}
 	return rpctypes.ErrGRPCNoSpace
+}
+
+func (s *Server) overQuota(cost int64) bool {
+	return cost != 0 && s.config.QuotaBytes > 0 && s.sizeBytes.Load()+cost >= s.config.QuotaBytes
 }

@@ -210,7 +210,7 @@ func TestCompact(t *testing.T) {
 
 func TestMetadata(t *testing.T) {
 	m := start(t, nil)
-	m.put(t, "a", "1") // waits for a leader: this member
+	m.put(t, "a", "") // there is a leader now
 	ctx := metadata.AppendToOutgoingContext(t.Context(), rpctypes.MetadataRequireLeaderKey, rpctypes.MetadataHasLeader)
 	_, err := m.kv.Range(ctx, &pb.RangeRequest{Key: b("a")})
 	must(t, err)

@@ -66,8 +66,8 @@ func start(t testing.TB, change func(*server.NodeConfig)) *member {
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	g := grpc.NewServer(node.Server.Options()...)
-	node.Server.Register(g)
+	g, err := node.Server.RPC(0)
+	must(t, err)
 	served := make(chan error, 1)
 	go func() { served <- g.Serve(l) }()
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{l.Addr().String()}, DialTimeout: time.Minute})
@@ -84,6 +84,10 @@ func start(t testing.TB, change func(*server.NodeConfig)) *member {
 		}
 		must(t, node.Close())
 	})
+	// A linearizable read waits for a leader: this member.
+	if _, err := pb.NewKVClient(conn).Range(t.Context(), &pb.RangeRequest{Key: []byte("start")}); err != nil {
+		t.Fatal(err)
+	}
 	return &member{
 		node: node, client: client, addr: l.Addr().String(),
 		kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), lease: pb.NewLeaseClient(conn),

@@ -15,14 +15,18 @@ import (
 	"github.com/etalon-kv/etalon/apply"
 	"github.com/etalon-kv/etalon/raft"
 	"github.com/etalon-kv/etalon/replica"
+	"github.com/etalon-kv/etalon/server/rpc"
 	"github.com/etalon-kv/etalon/server/wire"
 )
 
 // Replica is what a server needs of the member that it serves; replica.Replica says what its
-// methods do. All may be called by any number of goroutines.
+// methods do. All may be called by any number of goroutines. (Nine methods: the two forms of each
+// request belong together.)
 type Replica interface {
 	Propose(ctx context.Context, command []byte) (any, error)
 	ReadIndex(ctx context.Context) error
+	ProposeTo(command []byte, to replica.Receiver) error
+	ReadIndexTo(to replica.Receiver) error
 	ChangeMembers(ctx context.Context, cc raft.ConfChange) (any, error)
 	TransferLeader(ctx context.Context, to raft.NodeID) error
 	Call(ctx context.Context, to raft.NodeID, payload []byte) ([]byte, error)
@@ -44,6 +48,7 @@ type Server struct {
 	// sizeBytes is what the store takes on disk, as of lately.
 	sizeBytes     atomic.Int64
 	leaderChanges atomic.Int64
+	maxWrite      int // the largest key and value together that can be stored
 
 	stopping  chan struct{}
 	stop      sync.Once
@@ -61,7 +66,7 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, lessor: lessor, replica: c.Replica, state: c.State, health: health.NewServer(), stopping: make(chan struct{})}
+	s := &Server{config: c, lessor: lessor, maxWrite: c.State.MaxWriteBytes(), replica: c.Replica, state: c.State, health: health.NewServer(), stopping: make(chan struct{})}
 	s.running.Go(s.watchLeader)
 	s.running.Go(s.watchMembers)
 	s.running.Go(s.runLessor)
@@ -87,8 +92,8 @@ func (s *Server) Options() []grpc.ServerOption {
 	return options
 }
 
-// Register gives the services to g.
-func (s *Server) Register(g *grpc.Server) {
+// Register gives the services to g, a grpc.Server or an rpc.Server.
+func (s *Server) Register(g grpc.ServiceRegistrar) {
 	g.RegisterService(&kvService, s)
 	g.RegisterService(&watchService, s)
 	pb.RegisterLeaseServer(g, &leaseServer{s: s})
@@ -96,6 +101,22 @@ func (s *Server) Register(g *grpc.Server) {
 	pb.RegisterMaintenanceServer(g, &maintenanceServer{s: s})
 	pb.RegisterAuthServer(g, &authServer{})
 	healthpb.RegisterHealthServer(g, s.health)
+	if fast, ok := g.(*rpc.Server); ok {
+		s.registerFast(fast)
+	}
+}
+
+// RPC makes a server for connections of gRPC clients with all services. It takes less of the processor
+// than a grpc.Server, and serves nothing else.
+func (s *Server) RPC(maxConns int) (*rpc.Server, error) {
+	g, err := rpc.NewServer(rpc.Config{
+		Codec: newCodec(), Unary: s.admitUnary, MaxMessageBytes: s.config.maxMessageBytes(), MaxStreams: s.config.MaxStreams,
+		MaxConns: maxConns, Logger: s.config.Logger,
+	})
+	if err == nil {
+		s.Register(g)
+	}
+	return g, err
 }
 
 // Stop makes streams end and calls fail that wait. It does not wait for them.

@@ -1,0 +1,29 @@
+// Package rpc serves gRPC over HTTP/2 with as few goroutines, wake-ups and system calls as a store
+// on few cores needs. It takes the place of grpc.Server for connections of gRPC clients: services
+// register as with that, and clients see no difference. It does not serve other HTTP/2 requests, has
+// no compression, no reflection and no statistics handlers.
+//
+// # The life of a fast call
+//
+// A connection has two goroutines. The reader takes frames from the socket, many with one read. A
+// method that was registered as Fast is called there and then with its message, which lies in the
+// read buffer; it does not wait, but leaves a Reply behind, which somebody gives to Call.Done when
+// the answer is there. The writer takes all replies that are there, has them encoded one behind the
+// other, and writes them with one system call. So a call costs no goroutine, no channel and no timer,
+// and the more calls a connection has the fewer wake-ups each of them costs.
+//
+// # The life of any other call
+//
+// It has a goroutine, and a grpc.ServerStream if it streams, and a context that ends with the call.
+//
+// # What is bounded
+//
+//   - Calls of a connection, by Config.MaxStreams; beyond, they are refused.
+//   - Messages, by Config.MaxMessageBytes; what has arrived of incomplete ones, by the connection as a
+//     whole; header blocks, by 64 KiB.
+//   - What a stream has sent and the client not read: one message beyond 64 KiB; then SendMsg waits.
+//   - Answers to the client's control frames that it does not read: the connection ends.
+//   - The time until the client has said what it speaks: Config.HandshakeTimeout.
+//
+// Sources: RFC 9113 (HTTP/2), RFC 7541 (HPACK), and the description of gRPC over HTTP/2.
+package rpc
