@@ -19,7 +19,6 @@ type watcher struct {
 	next int64
 	m    *member
 	life uint64
-	hub  *mvcc.Hub
 	w    *mvcc.Watcher
 }
 
