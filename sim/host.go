@@ -52,7 +52,7 @@ func (h *Host) After(d time.Duration, fn func()) {
 // Later schedules fn after d of the world's time: for disks and networks, which have no part in the
 // clock.
 func (h *Host) Later(d time.Duration, fn func()) {
-	h.w.push(event{at: h.w.now + max(d, 0), fn: fn, host: h, life: h.life})
+	h.w.push(d, event{fn, h, h.life})
 }
 
 func (h *Host) do(fn func()) {

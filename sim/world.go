@@ -10,24 +10,32 @@ import (
 type World struct {
 	seed   uint64
 	now    time.Duration
-	queue  []event // a binary heap
+	queue  []due // a binary heap
+	events []event
+	free   []int32 // places in events
 	seq    uint64
-	events uint64
+	count  uint64 // of events that happened
 	trace  uint64
 	points map[string]int
 }
 
-// event is a function to be called at a time. seq orders those of the same time. With a host it is of
-// the process that was the host's life-th, and happens only to that one.
+// event is a function to be called. With a host it is of the process that was the host's life-th, and
+// happens only to that one.
 type event struct {
-	at   time.Duration
-	seq  uint64
 	fn   func()
 	host *Host
 	life uint64
 }
 
-func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
+// due is when the event at a place in World.events is to happen. seq orders those of the same time. It holds no
+// pointer, so that the heap moves it cheaply.
+type due struct {
+	at    time.Duration
+	seq   uint64
+	place int32
+}
+
+func (d *due) before(o *due) bool { return d.at < o.at || d.at == o.at && d.seq < o.seq }
 
 // New returns an empty world at time 0.
 func New(seed uint64) *World {
@@ -49,20 +57,29 @@ func (w *World) Rand(purpose string) *rand.Rand {
 }
 
 // After schedules fn; a negative d counts as 0.
-func (w *World) After(d time.Duration, fn func()) { w.push(event{at: w.now + max(d, 0), fn: fn}) }
+func (w *World) After(d time.Duration, fn func()) { w.push(d, event{fn: fn}) }
 
-func (w *World) push(e event) {
+func (w *World) push(after time.Duration, e event) {
 	w.seq++
-	e.seq = w.seq
-	w.queue = append(w.queue, e)
-	for i := len(w.queue) - 1; i > 0; {
+	place := int32(len(w.events))
+	if n := len(w.free); n > 0 {
+		place, w.free = w.free[n-1], w.free[:n-1]
+		w.events[place] = e
+	} else {
+		w.events = append(w.events, e)
+	}
+	w.queue = append(w.queue, due{w.now + max(after, 0), w.seq, place})
+	q, i := w.queue, len(w.queue)-1
+	d := q[i]
+	for i > 0 {
 		parent := (i - 1) / 2
-		if !w.queue[i].before(&w.queue[parent]) {
+		if !d.before(&q[parent]) {
 			break
 		}
-		w.queue[i], w.queue[parent] = w.queue[parent], w.queue[i]
+		q[i] = q[parent]
 		i = parent
 	}
+	q[i] = d
 }
 
 // Step lets the next event happen. False: nothing will ever happen again.
@@ -70,11 +87,14 @@ func (w *World) Step() bool {
 	if len(w.queue) == 0 {
 		return false
 	}
-	e := w.pop()
-	w.now = e.at
-	w.events++
-	w.mix(uint64(e.at))
-	w.mix(e.seq)
+	d := w.pop()
+	e := w.events[d.place]
+	w.events[d.place] = event{}
+	w.free = append(w.free, d.place)
+	w.now = d.at
+	w.count++
+	w.mix(uint64(d.at))
+	w.mix(d.seq)
 	switch {
 	case e.host == nil:
 		e.fn()
@@ -84,25 +104,28 @@ func (w *World) Step() bool {
 	return true
 }
 
-func (w *World) pop() event {
+func (w *World) pop() due {
 	q := w.queue
 	top, last := q[0], len(q)-1
-	q[0], q[last] = q[last], event{}
+	d := q[last]
 	w.queue = q[:last]
-	for i := 0; ; {
+	i := 0
+	for {
 		child := 2*i + 1
 		if child >= last {
-			return top
+			break
 		}
 		if child+1 < last && q[child+1].before(&q[child]) {
 			child++
 		}
-		if !q[child].before(&q[i]) {
-			return top
+		if !q[child].before(&d) {
+			break
 		}
-		q[i], q[child] = q[child], q[i]
+		q[i] = q[child]
 		i = child
 	}
+	q[i] = d
+	return top
 }
 
 // RunUntil lets everything happen that is due up to t, and then it is t.
@@ -114,7 +137,7 @@ func (w *World) RunUntil(t time.Duration) {
 }
 
 // Events returns how many events happened.
-func (w *World) Events() uint64 { return w.events }
+func (w *World) Events() uint64 { return w.count }
 
 // Pending returns how many are scheduled.
 func (w *World) Pending() int { return len(w.queue) }

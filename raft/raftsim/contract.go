@@ -1,6 +1,8 @@
 package raftsim
 
 import (
+	"slices"
+
 	"github.com/etalon-kv/etalon/raft"
 )
 
@@ -14,7 +16,10 @@ type watch struct {
 	transferee  raft.NodeID
 	transferred uint64
 	// hard is what the node said before the message that is being delivered.
-	hard raft.HardState
+	hard   raft.HardState
+	rounds rounds
+	// members, if the message is an answer from before a removal, is what the leader knew until then.
+	members []raft.MemberStatus
 	// term: the last Ready was of a leader of it; 0 if not.
 	term   raft.Term
 	events int
@@ -32,16 +37,16 @@ func (o *oracle) started(m *member) {
 	if t, _, _ := d.term(d.last()); t > h.Term {
 		o.g.fail("member %d starts in term %d, its log ends in %d", m.id, h.Term, t)
 	}
-	if last := o.lastChange(d, d.last()); last > 0 {
-		if before := o.lastChange(d, last-1); before > h.Commit {
+	if last := o.lastChange(d, 0, d.last()); last > 0 {
+		if before := o.lastChange(d, 0, last-1); before > h.Commit {
 			o.g.fail("member %d starts with commit %d; the changes at %d and %d prove that the first is committed", m.id, h.Commit, before, last)
 		}
 	}
 }
 
-// lastChange returns the newest membership change at or before i in a log, 0 if there is none.
-func (o *oracle) lastChange(s *shadow, i raft.Index) raft.Index {
-	for ; i > s.base; i-- {
+// lastChange returns the newest membership change after from, up to i, in a log, 0 if there is none.
+func (o *oracle) lastChange(s *shadow, from, i raft.Index) raft.Index {
+	for from = max(from, s.base); i > from; i-- {
 		if t, _, ok := s.term(i); ok && o.entries[entryKey{i, t}].change {
 			return i
 		}
@@ -57,7 +62,7 @@ func (o *oracle) crashes(m *member) {
 	if m.state.conf.Joint() {
 		o.g.w.Sometimes("leader crash in a joint configuration")
 	}
-	if c := o.lastChange(&m.view, m.view.last()); c > m.before.Hard.Commit {
+	if c := o.lastChange(&m.view, 0, m.view.last()); c > m.before.Hard.Commit {
 		o.g.w.Sometimes("leader crash before its membership change is committed")
 	} else if c > m.state.applied {
 		o.g.w.Sometimes("leader crash before its membership change is applied")
@@ -99,11 +104,12 @@ func (o *oracle) check(m *member) {
 	switch {
 	case led && h.Commit > b.Hard.Commit: // perhaps the last that it did as a leader
 		o.commits(m, &s)
-		if o.lastChange(&m.view, h.Commit) > b.Hard.Commit {
+		if o.lastChange(&m.view, b.Hard.Commit, h.Commit) > 0 {
 			o.g.changeCommits(m)
 		}
 	case !led && s.Soft.Role == raft.Leader:
 		o.elected(m, &s)
+		m.watch.rounds = rounds{sent: m.watch.rounds.sent[:0]}
 		for i := range m.watch.answered {
 			m.watch.answered[i] = m.watch.ticks
 		}
@@ -117,7 +123,7 @@ const maxEntry = 256
 // campaigns: nobody campaigns who knows of a committed membership change that it has not applied (package
 // raft, Membership).
 func (o *oracle) campaigns(m *member, s *raft.Status) {
-	if c := o.lastChange(&m.view, s.Hard.Commit); c > m.state.applied && c > s.Applied {
+	if c := o.lastChange(&m.view, max(m.state.applied, s.Applied), s.Hard.Commit); c > 0 {
 		o.g.fail("member %d campaigns; the membership change at %d is committed and not applied: %+v", m.id, c, *s)
 	}
 }
@@ -188,13 +194,26 @@ func (o *oracle) hears(m *member, msg *raft.Message) {
 	case raft.MsgAppResp, raft.MsgHeartbeatResp, raft.MsgSnapRefused:
 		if msg.Term == m.before.Hard.Term {
 			m.watch.answered[msg.From] = m.watch.ticks
+			m.watch.rounds.noteAnswer(msg)
+		}
+		m.watch.members = nil
+		if msg.Session < o.sessions[voteKey{msg.From, msg.Term}] && m.before.Soft.Role == raft.Leader && msg.Term == m.before.Hard.Term {
+			m.watch.members = m.node.Members()
 		}
 	}
 }
 
 func (o *oracle) heard(m *member, msg *raft.Message) {
+	o.keepsFaith(m, msg)
 	if now := m.node.Status().Hard; msg.Type == raft.MsgPreVote && (now.Term != m.watch.hard.Term || now.Vote != m.watch.hard.Vote) {
 		o.g.fail("%s changes member %d from %+v to %+v; it must change nothing", msg, m.id, m.watch.hard, now)
+	}
+	if before := m.watch.members; before != nil {
+		m.watch.members = nil
+		o.g.w.Sometimes("an answer from before a removal")
+		if after := m.node.Members(); !slices.Equal(after, before) {
+			o.g.fail("%s of an earlier session makes leader %d believe %+v instead of %+v", msg, m.id, after, before)
+		}
 	}
 }
 

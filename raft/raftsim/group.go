@@ -167,7 +167,11 @@ func (g *group) doubters(by *member) {
 }
 
 func (g *group) request(m *member, id uint64, write bool, register uint64) {
-	m.waiting[id] = request{since: g.oracle.seen, committed: raft.Index(len(g.oracle.committed)), register: register, op: g.history.call(write, register, id)}
+	q := request{since: g.oracle.seen, committed: raft.Index(len(g.oracle.committed)), register: register, op: g.history.call(write, register, id), tick: m.watch.ticks}
+	if m.before.Soft.Role == raft.Leader {
+		q.term = m.before.Hard.Term
+	}
+	m.waiting[id] = q
 }
 
 func (g *group) read(m *member) {

@@ -48,6 +48,7 @@ type member struct {
 	landed   int // how many of those are in the log, and not acknowledged
 	applying []raft.Entry
 	applies  bool // an application is scheduled
+	held     bool // a Ready was not taken, because too many writes wait
 	waiting  map[uint64]request
 	reads    []raft.ReadState
 	before   raft.Status // after the last event
@@ -61,12 +62,15 @@ type pendingWrite struct {
 }
 
 // request is what a client waits for: since is the highest revision anybody had seen when it asked,
-// and committed the highest index that any member knew to be committed. op is its place in the history.
+// and committed the highest index that any member knew to be committed. op is its place in the history; it was
+// asked for in the member's tick, in the term that the member led, 0 if it did not.
 type request struct {
 	since     uint64
 	committed raft.Index
 	register  uint64
 	op        int
+	tick      uint64
+	term      raft.Term
 }
 
 func (m *member) running() bool { return m.node != nil && m.host.Up() && !m.host.Paused() }
@@ -76,8 +80,8 @@ func (m *member) options() wal.Options {
 	return wal.Options{ID: uint64(m.id), SegmentBytes: m.g.plan.segment, CacheBytes: m.g.plan.cache}
 }
 
-// found makes the log that a member begins with: with the membership of a new group, or with the vote
-// that it must not forget.
+// found makes the log that a member begins with: the membership of a new group, or the state that it is given and
+// the vote that it must not forget.
 func (m *member) found(snap *raft.Snapshot, hard raft.HardState) {
 	must := func(err error) {
 		if err != nil {
@@ -89,10 +93,8 @@ func (m *member) found(snap *raft.Snapshot, hard raft.HardState) {
 	must(log.Write(snap, nil, hard, true))
 	must(log.Close())
 	m.durable, m.pending, m.kept = shadow{hard: hard}, nil, machine{}
-	if snap != nil {
-		m.durable.put(record{snap: snap}, nil)
-		m.kept.install(snap)
-	}
+	m.durable.put(record{snap: snap}, nil)
+	m.kept.install(snap)
 }
 
 // start begins the process: what the disk has is all it knows.
@@ -117,7 +119,7 @@ func (m *member) start() {
 		g.fail("member %d: %v", m.id, err)
 	}
 	m.durable, m.pending, m.view = found, nil, found.clone()
-	m.lastChange = g.oracle.lastChange(&m.view, m.view.last())
+	m.lastChange = g.oracle.lastChange(&m.view, 0, m.view.last())
 	m.log, m.state = log, m.kept
 	if s, err := log.Snapshot(); err == nil && s.Index > m.state.applied {
 		m.state.install(s)
@@ -126,7 +128,7 @@ func (m *member) start() {
 	}
 	m.boot()
 	m.waiting, m.ticked = map[uint64]request{}, m.clock()
-	m.before, m.watch = m.node.Status(), watch{}
+	m.before, m.watch, m.held = m.node.Status(), watch{}, false
 	g.w.Note("start", uint64(m.id), uint64(m.durable.last()))
 	g.oracle.started(m)
 	m.scheduleTick()
@@ -156,7 +158,7 @@ func (m *member) crash(power bool, least time.Duration) {
 		g.oracle.crashes(m)
 	}
 	if m.node != nil && len(m.writes) > m.landed && m.rng.IntN(2) == 0 {
-		m.breakOff()
+		m.breakOff(len(m.writes))
 	}
 	g.w.Note("crash", uint64(m.id))
 	if power {
@@ -180,17 +182,21 @@ func (m *member) crash(power bool, least time.Duration) {
 	g.w.After(least+pause, m.restart)
 }
 
-// breakOff lets a beginning of what was to be written reach the disk.
-func (m *member) breakOff() {
+// breakOff lets a beginning of the first n writes reach the disk.
+func (m *member) breakOff(n int) {
 	m.disk.CutAfter(m.rng.IntN(7))
-	for i := m.landed; i < len(m.writes); i++ {
+	for i := m.landed; i < n; i++ {
 		rd := &m.writes[i].rd
+		if i == n-1 && rd.Snapshot == nil && m.rng.IntN(2) == 0 { // not to its end
+			rd.Entries, rd.HardState = rd.Entries[:m.rng.IntN(len(rd.Entries)+1)], raft.HardState{}
+		}
 		m.g.oracle.writing(m, rd)
 		m.pending = appendRecords(m.pending, rd)
 		if err := m.log.Write(rd.Snapshot, rd.Entries, rd.HardState, true); err != nil {
 			break
 		}
 	}
+	m.landed = len(m.writes) // nothing is written any more
 	m.g.w.Sometimes("crash in the middle of a write")
 }
 
@@ -200,8 +206,9 @@ func (m *member) restart() {
 	}
 }
 
-// wipe lets a member that was removed forget all but its term and vote, which it has promised.
-func (m *member) wipe() bool {
+// wipe lets a member that was removed forget all but its term and vote, which it has promised, and begin with
+// the state of another.
+func (m *member) wipe(from *member) {
 	hard := raft.HardState{Term: m.durable.hard.Term, Vote: m.durable.hard.Vote}
 	if m.node != nil {
 		m.crash(true, 0)
@@ -213,9 +220,10 @@ func (m *member) wipe() bool {
 			m.sessions[k.term] = s
 		}
 	}
-	m.found(nil, hard)
+	k := &from.kept
+	t, _, _ := from.view.term(k.applied)
+	m.found(&raft.Snapshot{Index: k.applied, Term: t, Conf: k.conf.Clone(), Data: k.encode()}, hard)
 	m.g.w.Sometimes("log forgotten")
-	return true
 }
 
 // takeImage copies the disk.

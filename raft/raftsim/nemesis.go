@@ -31,6 +31,11 @@ func (g *group) nemesis() {
 // strike lets m feel a fault.
 func (g *group) strike(fault Faults, m *member) {
 	id, someone := int64(m.id), 1+g.rng.Int64N(int64(len(g.members)))
+	if fault == Transfers && g.rng.IntN(4) > 0 {
+		if l := g.leader(); l != nil {
+			m, id = l, int64(l.id)
+		}
+	}
 	if fault&(OneWayCuts|Partitions|Transfers|Pauses) != 0 {
 		g.act("stick", id)
 	}
@@ -134,6 +139,9 @@ func (g *group) changeCommits(m *member) {
 
 // deafen lets a member hear nobody for a while: one that leads goes on in the belief that it does.
 func (g *group) deafen(m *member) {
+	if m.running() && m.before.Soft.Role == raft.Leader && g.plan.cfg.ReadMode == raft.ReadLease {
+		g.w.Sometimes("a leader with a lease hears nobody after a transfer")
+	}
 	args := []int64{g.around(150 * time.Millisecond).Microseconds()}
 	for _, from := range g.addrs {
 		args = append(args, int64(from), int64(m.id))
@@ -290,7 +298,9 @@ func (g *group) rollBack(m *member) {
 	g.w.Sometimes("disk rolled back")
 }
 
-// rejoin removes m, lets it forget its log once everybody knows, and adds it again.
+// rejoin removes m, lets it forget its log once everybody knows, and adds it again. In the place of its log it
+// gets a state from after its removal, from its operator: with what came before, in whose memberships it votes, it
+// could elect itself.
 func (g *group) rejoin(m *member) {
 	propose := func(t raft.ChangeType) {
 		for _, l := range g.members {
@@ -308,8 +318,9 @@ func (g *group) rejoin(m *member) {
 		if !wiped && left%5 == 0 {
 			propose(raft.RemoveNode)
 		}
-		if !wiped && g.forgotten(m) {
-			wiped = m.wipe()
+		if from := g.forgotten(m); !wiped && from != nil {
+			m.wipe(from)
+			wiped = true
 		}
 		if wiped {
 			propose(raft.AddVoter)
@@ -325,22 +336,29 @@ func (g *group) rejoin(m *member) {
 	try(60)
 }
 
-// forgotten reports whether nobody, whatever happens, will ever act on a membership with m: everybody
-// has durably applied every change that anybody has, and has no m; or was never told of the group.
-func (g *group) forgotten(m *member) bool {
+// forgotten returns a member to copy the state of if nobody, whatever happens, will ever act on a membership
+// with m: everybody has durably applied every change that anybody has, and has no m; or was never told of
+// the group. It is the one that has applied least; nil if it is not so.
+func (g *group) forgotten(m *member) (least *member) {
 	led := false
 	for _, n := range g.members {
 		if n == m || n.gone || !g.oracle.joined[n.id] {
 			continue
 		}
 		if !n.running() {
-			return false
+			return nil
 		}
 		n.checkpoint()
 		if n.kept.conf.Contains(m.id) || n.kept.applied < g.oracle.confTop {
-			return false
+			return nil
 		}
 		led = led || n.before.Soft.Role == raft.Leader
+		if least == nil || n.kept.applied < least.kept.applied {
+			least = n
+		}
 	}
-	return led
+	if !led {
+		return nil
+	}
+	return least
 }

@@ -1,6 +1,8 @@
 package raftsim
 
 import (
+	"slices"
+
 	"github.com/etalon-kv/etalon/raft"
 )
 
@@ -84,6 +86,7 @@ func (o *oracle) sent(m *member, msg *raft.Message) {
 	if msg.Type == raft.MsgAppResp && !msg.Reject && m.before.Hard.Term == msg.Term && msg.Index > d.last() {
 		o.g.fail("%s leaves while the log is durable up to %d", msg, d.last())
 	}
+	m.watch.rounds.noteSent(m.watch.ticks, msg)
 	if t := msg.Type; t == raft.MsgApp || t == raft.MsgHeartbeat || t == raft.MsgSnap {
 		k := voteKey{msg.To, msg.Term}
 		o.sessions[k] = max(o.sessions[k], msg.Session)
@@ -143,7 +146,7 @@ func (o *oracle) writing(m *member, rd *raft.Ready) {
 // oneChange: no second membership change goes into a log before the first is committed (thesis §4.1).
 func (o *oracle) oneChange(m *member, e *raft.Entry) {
 	if e.Index <= m.lastChange { // replaced
-		m.lastChange = o.lastChange(&m.durable, e.Index-1)
+		m.lastChange = o.lastChange(&m.durable, 0, e.Index-1)
 	}
 	if e.Type != raft.EntryConfChange {
 		return
@@ -259,8 +262,12 @@ func (o *oracle) applied(m *member) {
 	o.g.w.Note("applied", uint64(m.id), uint64(i), m.state.chain)
 }
 
-func (o *oracle) installed(m *member) {
+// installed looks at a member that has just become what a snapshot says. The leader is told so.
+func (o *oracle) installed(m *member, w *pendingWrite) {
 	o.applied(m)
+	if s := w.rd.Snapshot; !slices.ContainsFunc(w.after, func(a raft.Message) bool { return a.Type == raft.MsgAppResp && a.Index >= s.Index }) {
+		o.g.fail("member %d installs the snapshot at %d and does not acknowledge it: %v", m.id, s.Index, w.after)
+	}
 	if conf, ok := o.confs[o.changeBefore(m.state.applied)]; ok && conf != m.state.conf.String() {
 		o.g.fail("member %d has %s with the snapshot at %d, it is %s", m.id, m.state.conf, m.state.applied, conf)
 	}
@@ -309,8 +316,13 @@ func (o *oracle) wrote(m *member, at raft.Index, r request) {
 // readIndexed: the index for a read covers everything committed when it was asked for (thesis §6.4),
 // which is more than clients could notice.
 func (o *oracle) readIndexed(m *member, r raft.ReadState) {
-	if q, ok := m.waiting[r.ID]; ok && r.Index < q.committed {
-		o.g.fail("stale read on %d: index %d, when it was asked for %d was committed", m.id, r.Index, q.committed)
+	if q, ok := m.waiting[r.ID]; ok {
+		if r.Index < q.committed {
+			o.g.fail("stale read on %d: index %d, when it was asked for %d was committed", m.id, r.Index, q.committed)
+		}
+		if !m.held {
+			o.leads(m, q)
+		}
 	}
 	o.g.w.Note("read", uint64(m.id), r.ID, uint64(r.Index))
 }

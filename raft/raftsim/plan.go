@@ -98,7 +98,7 @@ func drawPlan(rng *rand.Rand, off Faults) plan {
 		SnapshotTicks: 20 + rng.IntN(20), CacheBytes: uint64(1 + rng.IntN(4000)),
 		MaxMessageBytes: uint64(1 + rng.IntN(600)), MaxInflightMessages: 1 + rng.IntN(8), MaxInflightBytes: uint64(1 + rng.IntN(2000)),
 		MaxCommittedBytes: uint64(1 + rng.IntN(1000)), MaxUncommittedBytes: uint64(500 + rng.IntN(5000)), MaxPendingReads: 1 + rng.IntN(64)}
-	if coin() {
+	if rng.IntN(3) > 0 {
 		p.cfg.CacheBytes = 1 << 16
 	}
 	lease, tight := coin(), coin()
@@ -118,9 +118,10 @@ func drawPlan(rng *rand.Rand, off Faults) plan {
 		p.faults &= Faults(rng.Uint32())
 	}
 	p.dark = coin()
+	p.drawTheme(rng)
 	p.faults &^= off
 	p.drawSlowness(rng)
-	if coin() {
+	if rng.IntN(4) > 0 {
 		p.cache = 1 << 16
 	}
 	if coin() {
@@ -139,6 +140,21 @@ func drawPlan(rng *rand.Rand, off Faults) plan {
 		p.spares = 2
 	}
 	return p
+}
+
+// drawTheme makes one seed in six an attack on leases and one in six one on membership changes: with
+// all the faults on that it takes to break those, which by chance are seldom together.
+func (p *plan) drawTheme(rng *rand.Rand) {
+	theme, hurry := rng.IntN(6), time.Duration(50+rng.IntN(100))*time.Millisecond
+	switch theme {
+	case 0:
+		p.cfg.CheckQuorum, p.cfg.ReadMode = true, raft.ReadLease
+		p.faults |= OneWayCuts | Transfers | Crashes | Ambushes
+		p.nemesis = hurry
+	case 1:
+		p.faults |= Membership | Crashes | OneWayCuts | Ambushes
+		p.nemesis = hurry
+	}
 }
 
 // drawSlowness decides what is slow.

@@ -133,7 +133,7 @@ var common = []string{"crash of a leader", "crash of a candidate", "crash in the
 
 var rare = []string{"leader crash in a joint configuration", "leader crash in the middle of a snapshot", "leader crash in the middle of a transfer",
 	"crash point: before installing a snapshot", "majority lost for good", "state machine behind the log's snapshot",
-	"removed and added again", "cut off with a change that only the leader knows to be committed", "an old disk is told what it has lost"}
+	"removed and added again", "an answer from before a removal", "a leader with a lease hears nobody after a transfer", "cut off with a change that only the leader knows to be committed", "an old disk is told what it has lost"}
 
 func (s *sweep) mustHaveMet() {
 	if s.n < 120 {

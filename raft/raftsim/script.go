@@ -108,14 +108,17 @@ func (s *Script) Shrink(o Options) *Script {
 }
 
 func (s *Script) shrink(fails func(*Script) bool) *Script {
-	for size := (len(s.actions) + 1) / 2; size > 0; size /= 2 {
-		for from := 0; from < len(s.actions); {
-			c := *s
-			c.actions = slices.Delete(slices.Clone(s.actions), from, min(from+size, len(s.actions)))
-			if fails(&c) {
-				s = &c
-			} else {
-				from += size
+	for before := -1; before != len(s.actions); { // what one action needs may go when that is gone
+		before = len(s.actions)
+		for size := (len(s.actions) + 1) / 2; size > 0; size /= 2 {
+			for from := 0; from < len(s.actions); {
+				c := *s
+				c.actions = slices.Delete(slices.Clone(s.actions), from, min(from+size, len(s.actions)))
+				if fails(&c) {
+					s = &c
+				} else {
+					from += size
+				}
 			}
 		}
 	}

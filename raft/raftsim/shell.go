@@ -3,6 +3,7 @@ package raftsim
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/etalon-kv/etalon/raft"
@@ -40,6 +41,7 @@ func (m *member) event() {
 			return
 		}
 	}
+	m.held = m.node.HasReady()
 }
 
 // take takes one Ready; false: the process ended.
@@ -130,7 +132,7 @@ func (m *member) scheduleWrite() {
 
 // write does what scheduleWrite began: it takes effect at its end, and a crash before leaves a part of it.
 func (m *member) write() {
-	if m.point("before writing") {
+	if m.point("before writing") || m.cutShort() {
 		return
 	}
 	sync := false
@@ -160,6 +162,18 @@ func (m *member) write() {
 	m.host.Later(time.Duration(m.rng.Int64N(int64(time.Millisecond))), m.written)
 }
 
+// cutShort ends the process, in one case of eight, while a membership change is being written.
+func (m *member) cutShort() bool {
+	g, last := m.g, &m.writes[m.writing-1].rd
+	if !g.faultsOn || !g.plan.has(CrashPoints) || !slices.ContainsFunc(last.Entries, func(e raft.Entry) bool { return e.Type == raft.EntryConfChange }) || m.rng.IntN(8) > 0 {
+		return false
+	}
+	g.w.Sometimes("crash while a membership change is written")
+	m.breakOff(m.writing)
+	m.crash(g.plan.has(PowerCuts) && m.rng.IntN(2) == 0, 0)
+	return true
+}
+
 // written acknowledges what write did, in either order.
 func (m *member) written() {
 	m.catchUp()
@@ -172,7 +186,7 @@ func (m *member) written() {
 			m.state.install(s)
 			m.kept = m.state
 			m.g.w.Sometimes("snapshot installed")
-			m.g.oracle.installed(m)
+			m.g.oracle.installed(m, &done[i])
 		}
 	}
 	number := done[len(done)-1].rd.Number

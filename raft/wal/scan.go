@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -82,7 +83,11 @@ func (s *scanner) read() (r record, pos int64, chain uint32, err error) {
 // skip passes over the padding at pos, to the start of the next sector.
 func (s *scanner) skip() error {
 	n := sectorData - s.pos%sectorData
-	for _, b := range s.data[:n] {
+	pad := s.data[:n]
+	for len(pad) >= 8 && binary.LittleEndian.Uint64(pad) == 0 {
+		pad = pad[8:]
+	}
+	for _, b := range pad {
 		if b != 0 {
 			return s.seg.corrupt(s.pos, s.next, "padding is not zeros")
 		}
