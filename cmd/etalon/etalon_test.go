@@ -56,6 +56,7 @@ func TestWrongWordsAreAnsweredWithTheRightOnes(t *testing.T) {
 		{[]string{"bench", "--workload", "watch"}, "workload=watch with target=engine, which has no revisions: accepted with mvcc"},
 		{[]string{"bench", "--workload", "compaction"}, "which has no revisions"},
 		{[]string{"bench", "--workload", "range-at-revision"}, "which has no revisions"},
+		{[]string{"bench", "--target", "raft", "--workload", "watch"}, "workload=watch with target=raft, which has no revisions"},
 		{[]string{"bench", "--target", "mvcc", "--workload", "watch", "--watchers", "0"}, `watchers "0", accepted: a whole number from 1`},
 		{[]string{"bench", "--target", "mvcc", "--workload", "watch", "--value", "4"}, "accepted: 8 bytes or more"},
 		{[]string{"bench", "--workload", "recreate", "--batch", "2"}, "deletes one key at a time"},

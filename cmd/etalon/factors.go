@@ -191,8 +191,8 @@ func checkCell(cell map[string]string) error {
 	if cell["target"] == "raft" && cell["durability"] == "interval" {
 		return fmt.Errorf("durability=interval with target=raft, whose members vote by what their logs hold: accepted are sync, group, none")
 	}
-	if bench.NeedsRevisions(cell["workload"]) && cell["target"] == "engine" {
-		return fmt.Errorf("workload=%s with target=engine, which has no revisions: accepted with mvcc", cell["workload"])
+	if t := cell["target"]; bench.NeedsRevisions(cell["workload"]) && (t == "engine" || t == "raft") {
+		return fmt.Errorf("workload=%s with target=%s, which has no revisions: accepted with mvcc", cell["workload"], t)
 	}
 	return nil
 }
