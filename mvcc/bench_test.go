@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/mvcc"
@@ -53,7 +54,6 @@ type storeBench struct {
 	r       *rand.Rand
 	value   [benchValue]byte
 	name    []byte
-	n       int // operations in all of this one's rounds
 }
 
 func (s *storeBench) key(i int) []byte {
@@ -150,18 +150,24 @@ func (s *storeBench) part(b *testing.B, op string, n int, do func(i int)) {
 // whole measures what do does in n operations. It is done in the first round only, whose time is
 // divided by the operations, since most of it cannot be done twice.
 func (s *storeBench) whole(b *testing.B, op string, n int, do func()) {
-	done := false
+	var took time.Duration
+	var before, after runtime.MemStats
 	b.Run("op="+op, func(b *testing.B) {
 		b.ReportAllocs()
-		if !done {
+		if took == 0 {
 			runtime.GC()
+			runtime.ReadMemStats(&before)
 			b.ResetTimer()
 			do()
 			b.StopTimer()
-			done = true
-			s.n = int(b.Elapsed().Nanoseconds())
+			took = b.Elapsed()
+			runtime.ReadMemStats(&after)
 		}
-		b.ReportMetric(float64(s.n)/float64(n), "ns/op")
+		for unit, total := range map[string]float64{
+			"ns/op": float64(took), "B/op": float64(after.TotalAlloc - before.TotalAlloc), "allocs/op": float64(after.Mallocs - before.Mallocs),
+		} {
+			b.ReportMetric(total/float64(n), unit)
+		}
 	})
 }
 
