@@ -59,7 +59,7 @@ func (s *Store) WaitCompacted(ctx context.Context, rev int64) error {
 		}
 		select {
 		case <-ended:
-		case <-s.bg.done:
+		case <-s.ended: // by whomever: the compactor need not have noticed
 			if p := s.stopped.Load(); p != nil {
 				return *p
 			}

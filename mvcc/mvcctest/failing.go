@@ -91,6 +91,28 @@ func testFailing(t *testing.T, h Harness) {
 			must(t, b.Close())
 		})
 	}
+	t.Run("an engine that fails when a compaction is scheduled stops the store, and nothing was compacted", func(t *testing.T) {
+		x := &house{h: h, dir: t.TempDir()}
+		b, err := h.Open(t, x.dir)
+		must(t, err)
+		k := weaken(b)
+		s, err := x.openStore(k)
+		must(t, err)
+		for range 5 {
+			put(t, s, "a", "1")
+		}
+		k.failAt = k.applies + 1
+		wantErr(t, "compact", s.Compact(4), mvcc.ErrStopped)
+		wantErr(t, "waiting for it", s.WaitCompacted(t.Context(), 4), mvcc.ErrStopped)
+		must(t, s.Close())
+		s, err = x.openStore(b)
+		must(t, err)
+		if kv, ok, err := s.Get([]byte("a"), 2); err != nil || !ok || kv.Version != 1 || s.Compacted() != -1 {
+			t.Errorf("after reopening: %+v %v %v, compacted %d", kv, ok, err, s.Compacted())
+		}
+		must(t, s.Close())
+		must(t, b.Close())
+	})
 	t.Run("an engine that fails in a compaction stops the store", func(t *testing.T) {
 		x := &house{h: h, dir: t.TempDir()}
 		b, err := h.Open(t, x.dir)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/mvcc"
+	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
 func testInput(t *testing.T, h Harness) {
@@ -51,6 +52,21 @@ func testInput(t *testing.T, h Harness) {
 			{"history from a compacted revision", func() error { return s.History(2, 0, nil) }, mvcc.ErrCompacted},
 			{"history to a future revision", func() error { return s.History(3, 5, nil) }, mvcc.ErrFutureRevision},
 			{"history backwards", func() error { return s.History(4, 3, nil) }, mvcc.ErrInvertedRange},
+			{"history from a negative revision", func() error { return s.History(-1, 0, nil) }, mvcc.ErrNegative},
+			{"history to a negative revision", func() error { return s.History(3, -1, nil) }, mvcc.ErrNegative},
+			{"hash of a negative revision", func() error { _, err := s.HashKV(context.Background(), -1); return err }, mvcc.ErrNegative},
+			{"hash of a future revision", func() error { _, err := s.HashKV(context.Background(), 5); return err }, mvcc.ErrFutureRevision},
+			{"chain at a negative revision", func() error { _, err := s.Chain(-1); return err }, mvcc.ErrNegative},
+			{"chain at a compacted revision", func() error { _, err := s.Chain(2); return err }, mvcc.ErrCompacted},
+			{"get of an empty key in a transaction", func() error { _, _, err := w.Get(nil, 0); return err }, mvcc.ErrEmptyKey},
+			{"get in a transaction at a negative revision", func() error { _, _, err := w.Get(key, -1); return err }, mvcc.ErrNegative},
+			{"get in a transaction at a future revision", func() error { _, _, err := w.Get(key, 5); return err }, mvcc.ErrFutureRevision},
+			{"range in a transaction that is inverted", func() error { _, err := w.Range([]byte("b"), key, mvcc.RangeOptions{}); return err }, mvcc.ErrInvertedRange},
+			{"range in a transaction with a negative limit", func() error { _, err := w.Range(nil, nil, mvcc.RangeOptions{Limit: -1}); return err }, mvcc.ErrNegative},
+			{"range in a transaction at a future revision", func() error { _, err := w.Range(nil, nil, mvcc.RangeOptions{Rev: 5}); return err }, mvcc.ErrFutureRevision},
+			{"compaction in a transaction at a negative revision", func() error { return w.Compact(-1) }, mvcc.ErrNegative},
+			{"compaction in a transaction at a compacted revision", func() error { return w.Compact(3) }, mvcc.ErrCompacted},
+			{"compaction in a transaction at a future revision", func() error { return w.Compact(5) }, mvcc.ErrFutureRevision},
 		} {
 			wantErr(t, c.what, c.call(), c.want)
 		}
@@ -91,6 +107,8 @@ func testInput(t *testing.T, h Harness) {
 		wantErr(t, "compact", s.Compact(4), mvcc.ErrClosed)
 		x.store = nil
 	})
+	t.Run("a configuration that makes no sense is refused", func(t *testing.T) { testConfig(t, h) })
+	t.Run("more meta data than a batch of the engine takes is refused, and had no effect", func(t *testing.T) { testMuchMeta(t, h) })
 	t.Run("another format version and foreign data are refused, untouched", func(t *testing.T) { testFormat(t, h) })
 }
 
@@ -102,6 +120,8 @@ func testFormat(t *testing.T, h Harness) {
 		value []byte
 	}{
 		{"a newer version", 0, "format", []byte{0, 0, 0, 99}},
+		{"an older version", 0, "format", []byte{0, 0, 0, 0}},
+		{"a version that is none", 0, "format", []byte{1}},
 		{"data without a version", 1, "somebody's", []byte("data")},
 		{"meta data without a version", 2, "somebody's", []byte("data")},
 	} {
@@ -131,4 +151,52 @@ func contentHash(t *testing.T, b engine.Backend) [engine.HashSize]byte {
 	sum, err := engine.Hash(context.Background(), snap)
 	must(t, err)
 	return sum
+}
+
+func testConfig(t *testing.T, h Harness) {
+	b, err := h.Open(t, t.TempDir())
+	must(t, err)
+	defer func() { must(t, b.Close()) }()
+	full := h.Index()
+	full.Put([]byte("a"), index.Revision{Main: 2})
+	few := weaken(b)
+	few.caps.MaxBatchBytes = 1 << 10
+	for what, c := range map[string]mvcc.Config{
+		"no backend":                          {Index: h.Index()},
+		"no index":                            {Backend: b},
+		"an index that is not empty":          {Backend: b, Index: full},
+		"a negative limit":                    {Backend: b, Index: h.Index(), MaxWriteBytes: -1},
+		"a limit above what the engine takes": {Backend: few, Index: h.Index(), MaxWriteBytes: 1 << 10},
+	} {
+		if s, err := mvcc.Open(context.Background(), c); err == nil {
+			t.Errorf("%s was accepted", what)
+			must(t, s.Close())
+		}
+	}
+}
+
+func testMuchMeta(t *testing.T, h Harness) {
+	b, err := h.Open(t, t.TempDir())
+	must(t, err)
+	defer func() { must(t, b.Close()) }()
+	k := weaken(b)
+	k.caps.MaxBatchOps = 6
+	s, err := (&house{h: h}).openStore(k)
+	must(t, err)
+	defer func() { must(t, s.Close()) }()
+	w, err := s.Begin()
+	must(t, err)
+	_, err = w.Put([]byte("a"), []byte("1"), 0)
+	must(t, err)
+	for i := range 6 {
+		must(t, w.SetMeta([]byte{byte(i)}, []byte("x")))
+	}
+	_, err = w.Commit(true)
+	wantErr(t, "commit", err, mvcc.ErrMetaTooLarge)
+	if _, ok, err := s.Meta([]byte{0}); ok || err != nil || s.Rev() != 1 {
+		t.Errorf("meta data is there: %v, %v; revision %d", ok, err, s.Rev())
+	}
+	if rev := put(t, s, "a", "2"); rev != 2 {
+		t.Errorf("the next revision is %d, want 2", rev)
+	}
 }
