@@ -105,6 +105,46 @@ func BenchmarkPutWatched(b *testing.B) {
 	}
 }
 
+// BenchmarkPutWatchedRatio is what a put beside 100,000 watches costs in puts beside none, each of
+// which hits one of them (hit=true) or none. Two stores take turns, a few puts each, so that what
+// else the machine does falls on both; the reader of the events is part of what is measured when
+// the processors are fewer than what is running. The ratio is to be at most 2.
+func BenchmarkPutWatchedRatio(b *testing.B) {
+	const keys, turn = 100_000, 200
+	names := make([][]byte, 2*keys)
+	for i := range names {
+		names[i] = benchKey(i)
+	}
+	for _, hit := range []bool{true, false} {
+		b.Run(fmt.Sprintf("hit=%v/watches=%d", hit, keys), func(b *testing.B) {
+			none := newWatchBench(b, 0, 1, false, nil)
+			defer none.stop()
+			watched := newWatchBench(b, keys, 1, false, nil)
+			defer watched.stop()
+			first := 0
+			if !hit {
+				first = keys
+			}
+			value := make([]byte, 256)
+			var spent [2]time.Duration
+			b.ResetTimer()
+			for i := 0; i < b.N; i += turn {
+				for k, w := range [2]*watchBench{none, watched} {
+					start := time.Now()
+					for j := i; j < i+turn; j++ {
+						w.put(b, names[first+j*7919%keys], value)
+					}
+					spent[k] += time.Since(start)
+				}
+			}
+			b.StopTimer()
+			b.ReportMetric(float64(spent[0].Nanoseconds())/float64(b.N), "ns/put-none")
+			b.ReportMetric(float64(spent[1].Nanoseconds())/float64(b.N), "ns/put-watched")
+			b.ReportMetric(float64(spent[1])/float64(spent[0]), "ratio")
+		})
+	}
+}
+
 // BenchmarkWatchFanOut is one put and the delivery of its event to all watches of the key, in one
 // stream or in one each. ns/op is from the moment the put is issued until the last has it.
 func BenchmarkWatchFanOut(b *testing.B) {

@@ -26,9 +26,7 @@ import (
 
 func main() {
 	var plan work.Plan
-	flag.IntVar(&plan.Keys, "keys", 1_000_000, "keys")
-	flag.StringVar(&plan.Prefix, "prefix", "", "what all keys begin with")
-	flag.Uint64Var(&plan.Seed, "seed", 1, "decides keys, order and values")
+	plan.Flags(flag.CommandLine)
 	o := options{}
 	flag.StringVar(&o.engine, "engine", "bolt", "mem, bolt, pebble, badger")
 	flag.StringVar(&o.index, "index", "packed", "gbtree, tbtree, packed")

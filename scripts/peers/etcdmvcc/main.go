@@ -21,9 +21,7 @@ import (
 
 func main() {
 	var plan work.Plan
-	flag.IntVar(&plan.Keys, "keys", 1_000_000, "keys")
-	flag.StringVar(&plan.Prefix, "prefix", "", "what all keys begin with")
-	flag.Uint64Var(&plan.Seed, "seed", 1, "decides keys, order and values")
+	plan.Flags(flag.CommandLine)
 	data := flag.String("dir", "", "where the data goes meanwhile; empty = a temporary directory")
 	flag.Parse()
 	if err := run(plan, *data); err != nil {

@@ -2,6 +2,7 @@ package work
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,9 +13,9 @@ import (
 
 // Sizes of what is stored.
 const (
-	KeyBytes   = 40
-	ValueBytes = 256
-	RangeKeys  = 100
+	KeyBytes      = 40
+	MaxValueBytes = 4096
+	RangeKeys     = 100
 )
 
 // Store is what is measured. It is used by one goroutine.
@@ -42,6 +43,19 @@ type Plan struct {
 	Prefix string
 	// Seed decides keys, order and values.
 	Seed uint64
+	// ValueBytes is the length of a value, 1 to MaxValueBytes.
+	ValueBytes int
+	// MinReads is how many keys are got, and how many are read in ranges, if N/2 and N are less.
+	MinReads int
+}
+
+// Flags adds the fields of p to those of a command.
+func (p *Plan) Flags(f *flag.FlagSet) {
+	f.IntVar(&p.Keys, "keys", 1_000_000, "keys")
+	f.StringVar(&p.Prefix, "prefix", "", "what all keys begin with")
+	f.Uint64Var(&p.Seed, "seed", 1, "decides keys, order and values")
+	f.IntVar(&p.ValueBytes, "value", 256, "bytes of a value")
+	f.IntVar(&p.MinReads, "reads", 0, "the least keys that are read")
 }
 
 // Validate refuses a Plan that cannot be carried out.
@@ -51,6 +65,9 @@ func (p Plan) Validate() error {
 	}
 	if len(p.Prefix) > KeyBytes-16 {
 		return fmt.Errorf("prefix %q, accepted: up to %d bytes", p.Prefix, KeyBytes-16)
+	}
+	if p.ValueBytes < 1 || p.ValueBytes > MaxValueBytes {
+		return fmt.Errorf("values of %d bytes, accepted: 1 to %d", p.ValueBytes, MaxValueBytes)
 	}
 	return nil
 }
@@ -65,7 +82,7 @@ func Run(p Plan, open func() (Store, error), keeps bool, out io.Writer) error {
 	var seed [32]byte
 	seed[0], seed[1], seed[2], seed[3] = byte(p.Seed), byte(p.Seed>>8), byte(p.Seed>>16), byte(p.Seed>>24)
 	r := rand.New(rand.NewChaCha8(seed))
-	w := &run{out: out, r: r, keys: newKeys(p, r), values: newValues(r), want: make([]uint32, p.Keys)}
+	w := &run{out: out, r: r, keys: newKeys(p, r), values: newValues(r, p.ValueBytes), want: make([]uint32, p.Keys), plan: p}
 	before := heapBytes()
 	s, err := open()
 	if err != nil {
@@ -100,11 +117,12 @@ type run struct {
 	r      *rand.Rand
 	keys   keys
 	values values
+	plan   Plan
 	want   []uint32 // where in values the value of a key begins
 	next   uint32   // where the next value begins
 	reads  int
 	key    [KeyBytes]byte
-	value  [ValueBytes]byte
+	value  [MaxValueBytes]byte
 }
 
 // checkEvery is how many reads one stands for whose value is compared: the comparison waits for
@@ -139,10 +157,10 @@ func (w *run) parts(n int, heapBefore int64) error {
 	}); err != nil {
 		return err
 	}
-	if err := w.times("get", n/2, w.get); err != nil {
+	if err := w.times("get", max(n/2, w.plan.MinReads), w.get); err != nil {
 		return err
 	}
-	if err := w.times("range100", n/RangeKeys, w.scan); err != nil {
+	if err := w.times("range100", max(n, w.plan.MinReads)/RangeKeys, w.scan); err != nil {
 		return err
 	}
 	return w.time("compact", n/2, func() error {
@@ -156,12 +174,13 @@ func (w *run) parts(n int, heapBefore int64) error {
 func (w *run) put(i int) error {
 	w.want[i] = w.next
 	// In order, because a random place would be a wait for memory that is no store's.
-	if w.next += valueStep; w.next > valuePool-ValueBytes {
-		w.next %= valueStep
+	size := w.plan.ValueBytes
+	step := uint32(size + 7)
+	if w.next += step; w.next > uint32(valuePool-size) {
+		w.next %= step
 	}
 	copy(w.key[:], w.keys.at(i))
-	copy(w.value[:], w.values.at(w.want[i]))
-	return w.store.Put(w.key[:], w.value[:])
+	return w.store.Put(w.key[:], w.value[:copy(w.value[:], w.values.at(w.want[i]))])
 }
 
 func (w *run) get() error {
@@ -171,7 +190,7 @@ func (w *run) get() error {
 		return err
 	}
 	w.reads++
-	if len(got) != ValueBytes || w.reads%checkEvery == 0 && !bytes.Equal(got, w.values.at(w.want[i])) {
+	if len(got) != w.plan.ValueBytes || w.reads%checkEvery == 0 && !bytes.Equal(got, w.values.at(w.want[i])) {
 		return fmt.Errorf("wrong value of %q", w.keys.at(i))
 	}
 	return nil
@@ -243,20 +262,20 @@ func (k keys) len() int        { return len(k) / KeyBytes }
 
 // values are random bytes; a value is a stretch of them. They are too many for a compressor's
 // window to find the same stretch again.
-type values []byte
+type values struct {
+	pool []byte
+	size uint32
+}
 
-const (
-	valuePool = 16 << 20
-	valueStep = ValueBytes + 7
-)
+const valuePool = 16 << 20
 
-func newValues(r *rand.Rand) values {
-	v := make(values, 0, valuePool)
+func newValues(r *rand.Rand, size int) values {
+	v := make([]byte, 0, valuePool)
 	for len(v) < valuePool {
 		x := r.Uint64()
 		v = append(v, byte(x), byte(x>>8), byte(x>>16), byte(x>>24), byte(x>>32), byte(x>>40), byte(x>>48), byte(x>>56))
 	}
-	return v
+	return values{v, uint32(size)}
 }
 
-func (v values) at(from uint32) []byte { return v[from : from+ValueBytes] }
+func (v values) at(from uint32) []byte { return v.pool[from : from+v.size] }
