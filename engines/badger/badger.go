@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,6 +26,9 @@ type backend struct {
 	caps    engine.Caps
 	mem     *memtable
 	witness *witness
+	old     map[string]bool // records of the MANIFEST that were there at the start
+	// complaints gets a value when badger complains, if it has none.
+	complaints chan struct{}
 	// keys are buffers for a prefix and a key together.
 	keys sync.Pool
 
@@ -59,7 +63,7 @@ func Open(dir string, o Options) (engine.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{dir: d, opts: o, caps: capsOf(o.MemTableBytes)}
+	b := &backend{dir: d, opts: o, caps: capsOf(o.MemTableBytes), complaints: make(chan struct{}, 1)}
 	b.keys.New = func() any { k := make([]byte, 0, 128); return &k }
 	if err := b.start(); err != nil {
 		d.Close()
@@ -74,6 +78,11 @@ func (b *backend) start() (err error) {
 	if b.witness, err = prepare(opts, b.opts.SkipVerify); err != nil {
 		return err
 	}
+	if b.old, err = heads(opts.Dir); err != nil {
+		b.witness.close()
+		return err
+	}
+	opts.Logger = &logger{b.opts.Logger, b.complaint}
 	if b.db, err = openLibrary(opts); err == nil {
 		if b.mem, err = newMemtable(b.db); err == nil {
 			return nil
@@ -82,6 +91,18 @@ func (b *backend) start() (err error) {
 	}
 	b.witness.close()
 	return err
+}
+
+// complaint is called when badger logs a warning or an error, by any of its goroutines: it may have
+// gone on after a sync that failed.
+func (b *backend) complaint(message string) {
+	select {
+	case b.complaints <- struct{}{}:
+	default:
+	}
+	if void, err := noteVoid(b.dir.Path(), b.old); void {
+		b.guard.Fail(errors.Join(fmt.Errorf("badger: %s", message), err))
+	}
 }
 
 // openLibrary turns a panic of badger over what it finds in the directory into an error, and an
@@ -147,7 +168,7 @@ func (b *backend) rescue(op string, err *error) {
 	}
 }
 
-// closeLimit is how long Close waits for a badger that has failed: it retries flushes for ever.
+// closeLimit is how long Close waits for a badger that complains: it retries flushes for ever.
 const closeLimit = 20 * time.Second
 
 // Close flushes the memtable and waits for badger's goroutines. After a failure it waits for
@@ -161,43 +182,56 @@ func (b *backend) release() error {
 		err = b.sync()
 	}
 	b.last = b.stats(0)
-	done := make(chan error, 1)
+	select {
+	case <-b.complaints: // an old one
+	default:
+	}
+	if failed || err != nil {
+		b.complaint("close after a failure")
+	}
+	cerr, done := b.closeLibrary()
+	if !done {
+		return fmt.Errorf("badger: close: still busy after %v, the directory stays locked: %w", closeLimit, engine.ErrFailed)
+	}
+	if cerr != nil {
+		cerr = fmt.Errorf("badger: close: %w", cerr)
+	}
+	werr, derr := b.witness.close(), b.dir.Close()
+	if failed {
+		return derr // the caller knows
+	}
+	return cmp.Or(err, b.guard.Failure(), cerr, werr, derr)
+}
+
+// closeLibrary closes badger. It gives up closeLimit after a complaint.
+func (b *backend) closeLibrary() (err error, done bool) {
+	closed := make(chan error, 1)
 	go func() {
 		var err error
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("panic: %v", p)
 			}
-			done <- err
+			closed <- err
 		}()
 		err = b.db.Close()
 	}()
-	var limit <-chan time.Time
-	if failed || err != nil {
-		timer := time.NewTimer(closeLimit)
-		defer timer.Stop()
-		limit = timer.C
+	select {
+	case err := <-closed:
+		return err, true
+	case <-b.complaints:
 	}
 	select {
-	case cerr := <-done:
-		if cerr != nil && err == nil && !failed {
-			err = fmt.Errorf("badger: close: %w", cerr)
-		}
-	case <-limit:
-		return fmt.Errorf("badger: close: still busy after %v, the directory stays locked: %w", closeLimit, engine.ErrFailed)
+	case err := <-closed:
+		return err, true
+	case <-time.After(closeLimit):
+		return nil, false
 	}
-	if werr := b.witness.close(); err == nil && !failed {
-		err = werr
-	}
-	if derr := b.dir.Close(); err == nil {
-		err = derr
-	}
-	return err
 }
 
-// syncDir makes the entries of the directory durable: badger does not after it made a new log.
-func (b *backend) syncDir() error {
-	f, err := os.Open(b.dir.Path())
+// syncDir makes the entries of a directory durable.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func (b *backend) commit(ba *batch) (err error) {
 		return b.guard.Fail(fmt.Errorf("badger: apply: %w", err))
 	}
 	if full {
-		if err := b.syncDir(); err != nil {
+		if err := syncDir(b.dir.Path()); err != nil {
 			return b.guard.Fail(fmt.Errorf("badger: apply: %w", err))
 		}
 	}

@@ -29,6 +29,7 @@
 //     missing key: badger has no way to tell.
 //   - Killed over making or removing a log it cannot open the directory again; leftovers.go lists
 //     what it leaves, and clears it away.
+//   - After a failed sync of the MANIFEST it forgets a record that is there; void.go takes it out.
 //   - It cuts a log or MANIFEST at the first bad record, as if a crash had torn it. The adapter
 //     keeps a witness of what was synced (see witness.go), so a flipped bit before that is ErrCorrupt.
 //   - It panics on a full disk, and a write to a mapped log that finds no room is a SIGBUS. Panics

@@ -1,9 +1,11 @@
 package badger
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"reflect"
+	"strings"
 
 	lib "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -109,9 +111,6 @@ func (o *Options) compression() (options.CompressionType, error) {
 func (o *Options) library(dir string) lib.Options {
 	opts := lib.DefaultOptions(dir)
 	opts.Logger = nil
-	if o.Logger != nil {
-		opts.Logger = &logger{o.Logger}
-	}
 	opts.SyncWrites = false
 	opts.DetectConflicts = false
 	opts.NumVersionsToKeep = 1
@@ -167,10 +166,24 @@ func (b *backend) Options() map[string]string {
 	return m
 }
 
-// logger carries badger's messages to slog.
-type logger struct{ out *slog.Logger }
+// logger carries badger's messages to slog, if there is one, and its complaints to a function.
+type logger struct {
+	out       *slog.Logger
+	complaint func(message string)
+}
 
-func (l *logger) Errorf(f string, a ...any)   { l.out.Error("badger", "message", fmt.Sprintf(f, a...)) }
-func (l *logger) Warningf(f string, a ...any) { l.out.Warn("badger", "message", fmt.Sprintf(f, a...)) }
-func (l *logger) Infof(f string, a ...any)    { l.out.Debug("badger", "message", fmt.Sprintf(f, a...)) }
+func (l *logger) Errorf(f string, a ...any)   { l.complain(slog.LevelError, f, a) }
+func (l *logger) Warningf(f string, a ...any) { l.complain(slog.LevelWarn, f, a) }
+func (l *logger) Infof(f string, a ...any)    { l.log(slog.LevelDebug, f, a) }
 func (l *logger) Debugf(string, ...any)       {} // once per write
+
+func (l *logger) complain(level slog.Level, f string, a []any) {
+	l.complaint(strings.TrimSpace(fmt.Sprintf(f, a...)))
+	l.log(level, f, a)
+}
+
+func (l *logger) log(level slog.Level, f string, a []any) {
+	if l.out != nil {
+		l.out.Log(context.Background(), level, "badger", "message", fmt.Sprintf(f, a...))
+	}
+}

@@ -23,6 +23,9 @@ func prepare(opts lib.Options, skipTables bool) (*witness, error) {
 	if err := checkManifest(filepath.Join(opts.Dir, lib.ManifestFilename)); err != nil {
 		return nil, err
 	}
+	if err := dropVoid(opts.Dir); err != nil {
+		return nil, err
+	}
 	if !skipTables {
 		if _, err := checkTables(opts, options.OnTableAndBlockRead); err != nil {
 			return nil, err
