@@ -64,7 +64,9 @@ func serveCommand(tty terminal) *cobra.Command {
 					log.Warn("a flag without effect", "flag", name, "why", why)
 				}
 			}
-			return o.serve(cmd.Context(), log)
+			ctx, stop := o.untilInputEnds(cmd.Context(), tty.in)
+			defer stop()
+			return o.serve(ctx, log)
 		},
 	}
 	o.register(cmd.Flags())
@@ -191,7 +193,7 @@ func (o *serveOptions) announce(ctx context.Context, n *server.Node, log *slog.L
 		err := n.Replica.ReadIndex(try)
 		cancel()
 		if err == nil {
-			log.Info("ready to serve client requests", "name", o.name, "urls", o.listenClient, "engine", o.engine, "index", o.index, "log", o.log)
+			log.Info(readyMessage, "name", o.name, "urls", o.listenClient, "engine", o.engine, "index", o.index, "log", o.log)
 			return
 		}
 		if errors.Is(err, replica.ErrClosed) || errors.Is(err, replica.ErrStopped) {

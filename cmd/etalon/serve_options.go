@@ -46,7 +46,7 @@ type serveOptions struct {
 	logLevel                         string
 	pprof, plaintext, checkCorrupt   bool
 	corruptCheckTime                 time.Duration
-	version                          bool
+	version, stopWithInput           bool
 	configFile                       string
 }
 
@@ -127,6 +127,8 @@ func (o *serveOptions) register(f *pflag.FlagSet) {
 	f.DurationVar(&o.corruptCheckTime, "corrupt-check-time", time.Minute, "how often members compare their histories; 0 never")
 	f.BoolVar(&o.version, "version", false, "print the version and stop")
 	f.StringVar(&o.configFile, "config-file", "", "YAML file with all of these; other flags and the environment are then not looked at")
+	f.BoolVar(&o.stopWithInput, stopWithInput, false, "stop when standard input ends")
+	_ = f.MarkHidden(stopWithInput) // it exists
 	for name, why := range inert {
 		f.String(name, "", "taken for compatibility: "+why)
 		f.Lookup(name).Hidden, f.Lookup(name).NoOptDefVal = true, "true"

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 
@@ -133,4 +134,19 @@ func (o *serveOptions) join(ctx context.Context, members map[string][]string, di
 		return nil, usagef("--initial-cluster-state existing, and --initial-cluster names nobody else")
 	}
 	return nil, fmt.Errorf("no member of the cluster can be reached: %w", last)
+}
+
+// stopWithInput is the flag by which a member ends together with the process that has started it.
+const stopWithInput = "stop-with-stdin"
+
+// untilInputEnds is ctx, ended earlier with in if that was asked for.
+func (o *serveOptions) untilInputEnds(ctx context.Context, in io.Reader) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	if o.stopWithInput {
+		go func() { // ends with the process: a read cannot be interrupted
+			_, _ = io.Copy(io.Discard, in)
+			stop()
+		}()
+	}
+	return ctx, stop
 }
