@@ -3,7 +3,7 @@ package raftsim
 import "math"
 
 // Operation is one request of a client, for a checker that knows nothing of Raft: a write of Value to a
-// register or a read that found Value there (0: nothing yet). An answered write also has its place in the
+// register or a read that found Value there (0: nothing yet). A write also has its place in the
 // order of all writes. Call and Return are places in one order of all calls
 // and returns.
 type Operation struct {
@@ -18,6 +18,9 @@ type Operation struct {
 type history struct {
 	clock int64
 	ops   []Operation
+	// places are those of the writes that were carried out, answered or not. With only the answered ones in their
+	// order a checker would have to try every place for each of the others, which takes for ever.
+	places map[uint64]uint64
 }
 
 // never is when an operation returns that does not.
@@ -36,6 +39,19 @@ func (h *history) call(write bool, register, id uint64) int {
 func (h *history) refused(op int) {
 	if h != nil {
 		h.ops[op].Return = 0
+	}
+}
+
+// placed: somebody has carried out the write of this value.
+func (h *history) placed(value, revision uint64) {
+	if h == nil {
+		return
+	}
+	if h.places == nil {
+		h.places = map[uint64]uint64{}
+	}
+	if _, ok := h.places[value]; !ok {
+		h.places[value] = revision
 	}
 }
 
@@ -72,6 +88,9 @@ func (h *history) operations() []Operation {
 	for _, o := range h.ops {
 		if t, ok := seen[o.Value]; ok && o.Write && o.Return == never {
 			o.Return = t
+		}
+		if o.Write && o.Revision == 0 {
+			o.Revision = h.places[o.Value]
 		}
 		if o.Return != 0 && o.Return != never {
 			ops = append(ops, o)

@@ -278,6 +278,7 @@ func (m *member) applyEntry(e *raft.Entry) {
 	case len(e.Data) > 0:
 		id := binary.LittleEndian.Uint64(e.Data)
 		if m.state.write(e.Data) {
+			m.g.history.placed(id, m.state.rev)
 			if r, ok := m.waiting[id]; ok {
 				delete(m.waiting, id)
 				m.g.oracle.wrote(m, e.Index, r)
