@@ -19,6 +19,7 @@ import (
 	"github.com/etalon-kv/etalon/mvcc/index/packed"
 	"github.com/etalon-kv/etalon/raft/wal"
 	"github.com/etalon-kv/etalon/server"
+	"github.com/etalon-kv/etalon/server/rpc"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -66,7 +67,7 @@ func start(t testing.TB, change func(*server.NodeConfig)) *member {
 	must(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	g, err := node.Server.RPC(0)
+	g, err := node.Server.RPC(rpc.Config{})
 	must(t, err)
 	served := make(chan error, 1)
 	go func() { served <- g.Serve(l) }()

@@ -107,12 +107,11 @@ func (s *Server) Register(g grpc.ServiceRegistrar) {
 }
 
 // RPC makes a server for connections of gRPC clients with all services. It takes less of the processor
-// than a grpc.Server, and serves nothing else.
-func (s *Server) RPC(maxConns int) (*rpc.Server, error) {
-	g, err := rpc.NewServer(rpc.Config{
-		Codec: newCodec(), Unary: s.admitUnary, MaxMessageBytes: s.config.maxMessageBytes(), MaxStreams: s.config.MaxStreams,
-		MaxConns: maxConns, Logger: s.config.Logger,
-	})
+// than a grpc.Server, and serves nothing else. What c says of codec, interceptor and sizes is set here.
+func (s *Server) RPC(c rpc.Config) (*rpc.Server, error) {
+	c.Codec, c.Unary, c.Logger = newCodec(), s.admitUnary, s.config.Logger
+	c.MaxMessageBytes, c.MaxStreams = s.config.maxMessageBytes(), s.config.MaxStreams
+	g, err := rpc.NewServer(c)
 	if err == nil {
 		s.Register(g)
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/test/bufconn" // the gateway's way to the server in its own process
 
 	"github.com/etalon-kv/etalon/apply"
@@ -26,6 +25,7 @@ import (
 	"github.com/etalon-kv/etalon/raft"
 	"github.com/etalon-kv/etalon/replica"
 	"github.com/etalon-kv/etalon/server"
+	"github.com/etalon-kv/etalon/server/rpc"
 	"github.com/etalon-kv/etalon/server/web"
 )
 
@@ -124,7 +124,8 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) (err error) 
 	if err != nil {
 		return usageError{err}
 	}
-	offered, err := clientTLS.Server("h2", "http/1.1")
+	// Who speaks both is no client of gRPC, and is better served with HTTP/1.
+	offered, err := clientTLS.Server("http/1.1", "h2")
 	if err != nil {
 		return err
 	}
@@ -140,10 +141,10 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) (err error) 
 	}
 	closers = append(closers, n.Close)
 
-	g := grpc.NewServer(append(n.Server.Options(),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: o.keepaliveMin}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: o.keepaliveInterval, Timeout: o.keepaliveTimeout}))...)
-	n.Server.Register(g)
+	g, err := n.Server.RPC(rpc.Config{Keepalive: rpc.Keepalive{MinTime: o.keepaliveMin, Interval: o.keepaliveInterval, Timeout: o.keepaliveTimeout}})
+	if err != nil {
+		return err
+	}
 	handler, gateway, err := o.handler(n.Server, g)
 	if err != nil {
 		return err
@@ -207,15 +208,16 @@ func (o *serveOptions) announce(ctx context.Context, n *server.Node, log *slog.L
 }
 
 // shut ends what is served: calls get a moment to end, streams are told to.
-func shut(n *server.Node, g *grpc.Server, doors []door) error {
+func shut(n *server.Node, g *rpc.Server, doors []door) error {
 	var all []error
 	for _, d := range doors {
 		all = append(all, d.split.Close())
 	}
 	n.Server.Stop()
-	late := time.AfterFunc(drainTimeout, g.Stop)
-	g.GracefulStop()
-	late.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	_ = g.Drain(ctx) // calls that go on are ended
+	g.Stop()
 	for _, d := range doors {
 		all = append(all, d.http.Close())
 	}
@@ -246,7 +248,7 @@ func closeAll(list []net.Listener) {
 }
 
 // handler is the HTTP side; the gateway in it calls g through memory.
-func (o *serveOptions) handler(s *server.Server, g *grpc.Server) (http.Handler, func() error, error) {
+func (o *serveOptions) handler(s *server.Server, g *rpc.Server) (http.Handler, func() error, error) {
 	inside := bufconn.Listen(1 << 20)
 	go func() { _ = g.Serve(inside) }() // ends with g
 	conn, err := grpc.NewClient("passthrough:gateway", grpc.WithTransportCredentials(insecure.NewCredentials()),

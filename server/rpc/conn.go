@@ -2,8 +2,10 @@ package rpc
 
 import (
 	"bufio"
+	"encoding/binary"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
@@ -19,8 +21,11 @@ type conn struct {
 	br      *bufio.Reader
 	dec     *hpack.Decoder
 	header  Header
-	block   []byte // a header block of which more frames are to come
-	opening frame  // the HEADERS frame that began it; stream 0: none
+	block   []byte    // a header block of which more frames are to come
+	opening frame     // the HEADERS frame that began it; stream 0: none
+	blocks  int       // frames of the block
+	pinged  time.Time // when the client has last sent a ping
+	strikes int       // pings that came too soon
 	lastID  uint32
 	credit  int // bytes received that the client was not given back
 
@@ -40,9 +45,15 @@ type conn struct {
 	initial  int64      // and on a new stream
 	buffered int        // bytes of messages that were received and not handed over
 	table    uint32     // size of the client's header table, if it has changed
+	handlers int        // at work, those of streams that have ended included
+	accepted uint32     // the newest stream that was begun
 	asleep   bool       // the writer
 	last     bool       // what is in control is the end
+	draining bool       // no stream is begun any more; the end comes with that of the last one
 	closed   bool
+	answered bool // something was sent since the client's last ping
+
+	heard atomic.Bool // something was received since the last look
 }
 
 // finished is a call and its answer.
@@ -141,12 +152,33 @@ func (c *conn) handshake() bool {
 // streamWindow lets a client send a whole message, so that most streams need no more.
 func (c *conn) streamWindow() int { return c.s.config.MaxMessageBytes + messagePrefix }
 
+// goAway tells the client that its streams up to accepted are served and no others, with mu held.
+func (c *conn) goAway(code errorCode, why string) {
+	b := appendFrame(c.control, 8+len(why), frameGoAway, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, c.accepted)
+	b = binary.BigEndian.AppendUint32(b, uint32(code))
+	c.control = append(b, why...)
+}
+
+// drain has the connection end with its last stream.
+func (c *conn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.draining && !c.closed {
+		c.draining = true
+		c.goAway(codeNone, "")
+		c.rouse()
+	}
+}
+
 // fail tells the client what it did wrong. The writer then ends the connection.
 func (c *conn) fail(code errorCode) {
+	why := ""
+	if c.strikes > maxStrikes {
+		why = "too_many_pings" // clients of gRPC go by the word
+	}
 	c.mu.Lock()
-	b := appendFrame(c.control, 8, frameGoAway, 0, 0)
-	b = append(b, byte(c.lastID>>24), byte(c.lastID>>16), byte(c.lastID>>8), byte(c.lastID))
-	c.control = append(b, 0, 0, 0, byte(code))
+	c.goAway(code, why)
 	c.last = true
 	c.rouse()
 	c.mu.Unlock()
@@ -172,6 +204,7 @@ func (c *conn) next() (errorCode, error) {
 	if b, err = c.br.Peek(frameHeader + f.size); err != nil {
 		return 0, err
 	}
+	c.heard.Store(true)
 	code := c.take(f, b[frameHeader:])
 	_, _ = c.br.Discard(frameHeader + f.size) // it was peeked
 	return code, nil

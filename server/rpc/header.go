@@ -16,13 +16,17 @@ type Header struct {
 	// ClientVersion and HasLeader are the values of client-api-version and hasleader.
 	ClientVersion, HasLeader string
 	rest                     []hpack.HeaderField
+	size                     int  // of all fields, as RFC 9113 §6.5.2 counts
 	bad                      bool // a field that may not be there
 }
 
 func (h *Header) reset() { *h = Header{rest: h.rest[:0]} }
 
-// add is told the fields one by one.
+// add is told the fields one by one. What is beyond the limit is not kept: few bytes can stand for many.
 func (h *Header) add(f hpack.HeaderField) {
+	if h.size += len(f.Name) + len(f.Value) + fieldOverhead; h.tooLarge() {
+		return
+	}
 	switch f.Name {
 	case ":path":
 		h.path = f.Value
@@ -44,6 +48,11 @@ func (h *Header) add(f hpack.HeaderField) {
 		h.rest = append(h.rest, f)
 	}
 }
+
+// fieldOverhead is what RFC 9113 §6.5.2 counts for a field besides its bytes.
+const fieldOverhead = 32
+
+func (h *Header) tooLarge() bool { return h.size > maxHeaderBytes }
 
 // metadata is what handlers find in the context.
 func (h *Header) metadata() metadata.MD {

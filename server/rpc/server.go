@@ -27,6 +27,8 @@ type Config struct {
 	MaxConns int
 	// HandshakeTimeout is how long a client may take to say that it speaks HTTP/2. 0 = 10 s.
 	HandshakeTimeout time.Duration
+	// Keepalive is what keeps connections alive.
+	Keepalive Keepalive
 	// Logger: nil discards.
 	Logger *slog.Logger
 }
@@ -76,6 +78,8 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
 	running   sync.WaitGroup // everything that a connection has started
+	watched   sync.Once      // the goroutine that watches over connections runs
+	empty     chan struct{}  // room for one: a connection has ended
 }
 
 // NewServer makes a server without services.
@@ -85,7 +89,7 @@ func NewServer(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, methods: make(map[string]*method),
-		listeners: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{}),
+		listeners: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{}), empty: make(chan struct{}, 1),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
@@ -120,6 +124,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	s.listeners[l] = struct{}{}
 	s.mu.Unlock()
+	s.watched.Do(func() { s.running.Go(s.watch) })
 	for pause := time.Duration(0); ; {
 		nc, err := l.Accept()
 		if err == nil {
@@ -127,7 +132,10 @@ func (s *Server) Serve(l net.Listener) error {
 			s.start(nc)
 			continue
 		}
-		if s.ctx.Err() != nil {
+		s.mu.Lock()
+		stopped := s.stopped
+		s.mu.Unlock()
+		if stopped {
 			return nil
 		}
 		var ne net.Error
@@ -160,6 +168,34 @@ func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	signal(s.empty)
+}
+
+// Drain closes the listeners and tells the clients that they are to go elsewhere. It returns when all
+// their calls have ended, or with ctx. Stop is to follow.
+func (s *Server) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopped = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	for c := range s.conns {
+		c.drain()
+	}
+	s.mu.Unlock()
+	for {
+		s.mu.Lock()
+		n := len(s.conns)
+		s.mu.Unlock()
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-s.empty:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // Stop closes listeners and connections, and waits until all calls have returned.

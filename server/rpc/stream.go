@@ -49,7 +49,13 @@ func (c *conn) begin(f frame) errorCode {
 		st.slow = newSlow(c, h)
 	}
 	c.mu.Lock()
-	if c.closed || len(c.streams) >= int(c.s.config.MaxStreams) {
+	if c.draining { // the client was told, and asks somebody else
+		c.mu.Unlock()
+		st.release()
+		return codeNone
+	}
+	c.accepted = f.stream
+	if most := int(c.s.config.MaxStreams); c.closed || len(c.streams) >= most || c.handlers >= most {
 		code := c.answer(appendUint32Frame(c.control, frameReset, f.stream, uint32(codeRefused)))
 		c.mu.Unlock()
 		st.release()
@@ -63,7 +69,7 @@ func (c *conn) begin(f frame) errorCode {
 		return codeNone
 	}
 	if st.m.stream != nil {
-		c.s.running.Go(st.serveStream)
+		st.handle(st.serveStream)
 	}
 	if f.has(flagEnd) {
 		return st.receive(nil, true)
@@ -74,6 +80,8 @@ func (c *conn) begin(f frame) errorCode {
 // refusal is why a call cannot be served, nil if it can.
 func refusal(h *Header, m *method) *status.Status {
 	switch {
+	case h.tooLarge():
+		return status.Newf(codes.ResourceExhausted, "rpc: the header has %d bytes, at most %d are taken", h.size, maxHeaderBytes)
 	case h.bad || h.method != "POST" || !strings.HasPrefix(h.contentType, contentType):
 		return status.Newf(codes.Internal, "rpc: %s request with content type %q is not gRPC", h.method, h.contentType)
 	case h.encoding != "" && h.encoding != "identity":
@@ -190,7 +198,22 @@ func (st *stream) deliver(msg []byte) {
 	}
 	kept := append([]byte(nil), msg...)
 	st.pending = nil
-	st.c.s.running.Go(func() { st.serveUnary(kept) })
+	st.handle(func() { st.serveUnary(kept) })
+}
+
+// handle runs a handler. One whose stream the client has reset still counts until it returns, so that
+// opening and resetting streams does not pile them up.
+func (st *stream) handle(work func()) {
+	c := st.c
+	c.mu.Lock()
+	c.handlers++
+	c.mu.Unlock()
+	c.s.running.Go(func() {
+		work()
+		c.mu.Lock()
+		c.handlers--
+		c.mu.Unlock()
+	})
 }
 
 // finish ends the response with s, after what is still to be sent.
@@ -232,6 +255,9 @@ func (st *stream) drop() {
 		st.c.buffered -= st.slow.inSize
 	}
 	delete(st.c.streams, st.id)
+	if st.c.draining {
+		st.c.rouse()
+	}
 	st.release()
 }
 

@@ -1,6 +1,9 @@
 package rpc
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // takeSettings takes over what the client wants.
 func (c *conn) takeSettings(f frame, p []byte) errorCode {
@@ -60,6 +63,9 @@ func (c *conn) takePing(f frame, p []byte) errorCode {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.mayPing(time.Now()) {
+		return codeCalm
+	}
 	return c.answer(append(appendFrame(c.control, 8, framePing, flagAck, 0), p...))
 }
 
@@ -115,6 +121,9 @@ func (c *conn) resetStream(st *stream, code errorCode) errorCode {
 	return c.answer(appendUint32Frame(c.control, frameReset, id, uint32(code)))
 }
 
+// maxContinuations bounds the frames of a header block: some may be empty.
+const maxContinuations = 16
+
 // takeHeaders collects a header block and opens the stream when it is complete.
 func (c *conn) takeHeaders(f frame, p []byte) errorCode {
 	switch {
@@ -125,14 +134,14 @@ func (c *conn) takeHeaders(f frame, p []byte) errorCode {
 		if p, ok = f.strip(p); !ok {
 			return codeProtocol
 		}
-		c.opening = f
+		c.opening, c.blocks = f, 0
 		if f.has(flagEndHeaders) {
 			return c.open(p)
 		}
 		c.block = append(c.block[:0], p...)
 		return codeNone
 	}
-	if len(c.block)+len(p) > maxHeaderBytes {
+	if c.blocks++; c.blocks > maxContinuations || len(c.block)+len(p) > maxHeaderBytes {
 		return codeCalm
 	}
 	c.block = append(c.block, p...)

@@ -56,7 +56,7 @@ func (c *conn) await(used []finished) (done []finished, last bool) {
 	clear(used)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.closed && len(c.done) == 0 && len(c.control) == 0 && !c.sendable() {
+	for !c.closed && len(c.done) == 0 && len(c.control) == 0 && !c.sendable() && !c.drained() {
 		c.asleep = true
 		c.mu.Unlock()
 		<-c.wake
@@ -72,8 +72,11 @@ func (c *conn) await(used []finished) (done []finished, last bool) {
 	if done == nil {
 		done = make([]finished, 0, 16)
 	}
-	return done, c.last
+	return done, c.last || c.drained()
 }
+
+// drained tells whether the last stream has ended and there will be no other.
+func (c *conn) drained() bool { return c.draining && len(c.streams) == 0 }
 
 // sendable tells whether some stream can go on.
 func (c *conn) sendable() bool {
@@ -121,11 +124,13 @@ func (c *conn) gather(answers []answer) bool {
 	c.enc.tableSize(c.table)
 	c.buf = append(c.buf[:0], c.control...)
 	c.control = c.control[:0]
+	sent := len(c.buf)
 	for i := range answers {
 		c.send(&answers[i])
 	}
 	clear(answers)
 	c.sendActive()
+	c.answered = c.answered || sent < len(c.buf)
 	return true
 }
 
