@@ -15,7 +15,12 @@ func (m *MVCC) Watch(ctx context.Context, key, end []byte) (bench.Watch, error) 
 	if m.hubErr != nil {
 		return nil, m.hubErr
 	}
-	stream, err := m.hub.Stream()
+	return watchHub(ctx, m.hub, key, end)
+}
+
+// watchHub watches [key, end) through a stream of its own.
+func watchHub(ctx context.Context, hub *mvcc.Hub, key, end []byte) (bench.Watch, error) {
+	stream, err := hub.Stream()
 	if err != nil {
 		return nil, err
 	}

@@ -114,9 +114,7 @@ func (c *RaftConfig) Validate() error {
 		c.CutBytes = 32 << 20
 	}
 	if c.Gauges == nil {
-		c.Gauges = func() bench.Gauges {
-			return bench.Gauges{DiskBytes: -1, LiveBytes: -1, LogBytes: -1, WrittenBytes: -1, Syncs: -1}
-		}
+		c.Gauges = unknownGauges
 	}
 	return nil
 }

@@ -231,7 +231,11 @@ func (c *campaign) fixture(ctx context.Context, j job, work string) (fixture, er
 // fixtureKey names what a fixture holds and how it is stored: runs with equal keys share it.
 func fixtureKey(j job) (string, error) {
 	f := j.Run.Factors
-	text, err := json.Marshal([]any{f["target"], f["engine"], f["records"], f["key"], f["value"], f["compress"], j.Options[f["engine"]]})
+	parts := []any{f["target"], f["engine"], f["records"], f["key"], f["value"], f["compress"], j.Options[f["engine"]]}
+	if replicated(f) { // then the log is part of it
+		parts = append(parts, f["log"], f["nodes"], j.Options[f["log"]])
+	}
+	text, err := json.Marshal(parts)
 	if err != nil {
 		return "", err
 	}
@@ -239,10 +243,18 @@ func fixtureKey(j job) (string, error) {
 	return hex.EncodeToString(sum[:6]), nil
 }
 
+// replicated tells whether a cell's store stands on a Raft log.
+func replicated(cell map[string]string) bool { return cell["target"] == "replica" }
+
 // usesFixture tells whether a cell starts from a loaded directory; what is in memory only is loaded
 // by the run itself, and what keeps nothing is not loaded.
 func usesFixture(cell map[string]string) bool {
-	return cell["target"] != "null" && cell["target"] != "raft" && cell["engine"] != "mem" && cell["records"] != "0"
+	switch {
+	case cell["target"] == "null", cell["target"] == "raft", cell["records"] == "0":
+		return false
+	default:
+		return cell["engine"] != "mem" && cell["log"] != "mem"
+	}
 }
 
 // runName is how a run is called in progress lines: what is varied, in a few words.

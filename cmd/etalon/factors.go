@@ -16,10 +16,11 @@ import (
 
 // targetDocs are the targets and what they are, in a line each.
 var targetDocs = map[string]string{
-	"null":   "does nothing: the ceiling of the load generator on this machine",
-	"engine": "a bare storage engine: one operation is one snapshot read or one committed batch",
-	"raft":   "consensus alone: members in one process, their logs, no state machine; one operation is one entry or one read index",
-	"mvcc":   "a multi-version store on an engine: one operation is one read at a revision or one transaction",
+	"null":    "does nothing: the ceiling of the load generator on this machine",
+	"engine":  "a bare storage engine: one operation is one snapshot read or one committed batch",
+	"raft":    "consensus alone: members in one process, their logs, no state machine; one operation is one entry or one read index",
+	"mvcc":    "a multi-version store on an engine: one operation is one read at a revision or one transaction",
+	"replica": "the replicated store without its wire: members in one process; one operation is one command or one linearizable read",
 }
 
 // durabilityDocs are the durabilities that can be asked of a target.
@@ -39,20 +40,21 @@ const (
 
 // factorTable is every factor a suite may vary, in the order of lists and names.
 func factorTable() []suite.Factor {
-	is := func(target string) func(map[string]string) bool {
-		return func(c map[string]string) bool { return c["target"] == target }
+	on := func(targets ...string) func(map[string]string) bool {
+		return func(c map[string]string) bool { return slices.Contains(targets, c["target"]) }
 	}
 	keeps := func(c map[string]string) bool { return c["target"] != "null" }
-	hasEngine := func(c map[string]string) bool { return keeps(c) && c["target"] != "raft" }
 	return []suite.Factor{
 		{Name: "target", Default: "engine", Doc: "what load is applied to", Check: oneOf("target", slices.Sorted(maps.Keys(targetDocs)))},
-		{Name: "engine", Default: "bolt", Doc: "storage engine", Check: oneOf("engine", engineNames), Applies: hasEngine},
-		{Name: "index", Default: "packed", Doc: "key index of the mvcc target", Check: oneOf("index", indexNames), Applies: is("mvcc")},
-		{Name: "log", Default: "wal", Doc: "log of each member of a raft group", Check: oneOf("log", logNames), Applies: is("raft")},
-		{Name: "nodes", Default: "3", Doc: "members of a raft group", Check: oneOf("nodes", nodeCounts), Applies: is("raft")},
+		{Name: "engine", Default: "bolt", Doc: "storage engine", Check: oneOf("engine", engineNames), Applies: on("engine", "mvcc", "replica")},
+		{Name: "index", Default: "packed", Doc: "key index of a multi-version store", Check: oneOf("index", indexNames), Applies: on("mvcc", "replica")},
+		{Name: "log", Default: "wal", Doc: "Raft log of each member", Check: oneOf("log", logNames), Applies: on("raft", "replica")},
+		{Name: "nodes", Default: "3", Doc: "members of a group", Check: oneOf("nodes", nodeCounts), Applies: on("raft", "replica")},
 		{Name: "durability", Default: "group", Doc: "what an acknowledged write has survived", Check: oneOf("durability", slices.Sorted(maps.Keys(durabilityDocs))), Applies: keeps},
-		{Name: "policy", Default: defaultPolicy, Doc: "when interval durability commits: operations, bytes or time, whichever comes first", Check: func(v string) error { _, err := parsePolicy(v); return err },
-			Applies: func(c map[string]string) bool { return hasEngine(c) && c["durability"] == "interval" }},
+		{Name: "policy", Default: defaultPolicy, Doc: "when the engine commits what was acknowledged (durability interval) or what the log has (replica): operations, bytes or time, whichever comes first; none = at once", Check: checkPolicy,
+			Applies: func(c map[string]string) bool {
+				return c["durability"] == "interval" && on("engine", "mvcc")(c) || on("replica")(c)
+			}},
 		{Name: "workload", Default: "ycsb-a", Doc: "mix of operations", Check: oneOf("workload", bench.Workloads())},
 		{Name: "clients", Default: "16", Doc: "workers that send operations", Check: wholeNumber("clients", 1, maxClients)},
 		{Name: "rate", Default: "max", Doc: "operations a second offered (open loop): 5000, poisson:5000, steps:1000x10s,2000x10s; max = closed loop", Check: checkRate},
@@ -109,6 +111,16 @@ func checkCompress(v string) error {
 	c, err := strconv.ParseFloat(v, 64)
 	if err != nil || !(c > 0 && c <= 1) {
 		return fmt.Errorf("compress %q, accepted: above 0 up to 1 (incompressible)", v)
+	}
+	return nil
+}
+
+func checkPolicy(v string) error {
+	if v == noPolicy {
+		return nil
+	}
+	if _, err := parsePolicy(v); err != nil {
+		return fmt.Errorf("%w, or %s", err, noPolicy)
 	}
 	return nil
 }
@@ -185,16 +197,36 @@ func checkCell(cell map[string]string) error {
 	if spec.Batch > 1 && !writesPairs(spec.Workload) {
 		return fmt.Errorf("batch=%d with workload=%s, which writes nothing: batch wants a workload with writes", spec.Batch, spec.Workload)
 	}
-	if t := cell["target"]; cell["workload"] == "compare-and-put" && (t == "engine" || t == "raft") {
-		return fmt.Errorf("workload=compare-and-put with target=%s, which cannot compare: accepted with mvcc; ycsb-f reads and puts without", t)
-	}
-	if cell["target"] == "raft" && cell["durability"] == "interval" {
-		return fmt.Errorf("durability=interval with target=raft, whose members vote by what their logs hold: accepted are sync, group, none")
-	}
-	if t := cell["target"]; bench.NeedsRevisions(cell["workload"]) && (t == "engine" || t == "raft") {
-		return fmt.Errorf("workload=%s with target=%s, which has no revisions: accepted with mvcc", cell["workload"], t)
+	return checkTarget(cell)
+}
+
+// checkTarget refuses what the cell's target cannot do.
+func checkTarget(cell map[string]string) error {
+	t, workload, durability := cell["target"], cell["workload"], cell["durability"]
+	plain := t == "engine" || t == "raft" // no revisions, no transactions
+	switch {
+	case workload == "compare-and-put" && plain:
+		return fmt.Errorf("workload=compare-and-put with target=%s, which cannot compare: accepted with %s; ycsb-f reads and puts without", t, strings.Join(storeTargets, ", "))
+	case bench.NeedsRevisions(workload) && plain:
+		return fmt.Errorf("workload=%s with target=%s, which has no revisions: accepted with %s", workload, t, strings.Join(storeTargets, ", "))
+	case durability == "interval" && (t == "raft" || t == "replica"):
+		return fmt.Errorf("durability=interval with target=%s, whose members vote by what their logs hold: accepted are %s", t, strings.Join(durabilitiesOf(t), ", "))
+	case durability == "sync" && t == "replica":
+		return fmt.Errorf("durability=sync with target=%s, where writes that wait share a sync: accepted are %s", t, strings.Join(durabilitiesOf(t), ", "))
+	case durability == "interval" && cell["policy"] == noPolicy:
+		return fmt.Errorf("durability=interval with policy=none, which has no interval: give a policy such as %s", defaultPolicy)
 	}
 	return nil
+}
+
+// storeTargets are those with revisions.
+var storeTargets = []string{"mvcc", "replica"}
+
+func durabilitiesOf(target string) []string {
+	if target == "raft" {
+		return []string{"sync", "group", "none"}
+	}
+	return []string{"group", "none"}
 }
 
 func writesPairs(workload string) bool {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -71,21 +70,18 @@ func (j job) open(dir string, d results.Durability) (engine.Backend, error) {
 	if d != results.DurabilityInterval {
 		return b, nil
 	}
-	policy, err := parsePolicy(f["policy"])
-	if err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	buffered, err := engine.Buffered(b, policy)
-	if err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return buffered, nil
+	return behind(b, f["policy"])
 }
 
 // build loads the fixture with the engine's fastest durable writes, lets its background work end,
 // and returns the hash of its content.
 func (j job) build(ctx context.Context) (hash string, err error) {
-	s, err := j.openStack(ctx, j.Fixture, results.DurabilityNone)
+	// What is loaded must survive: an engine is synced in the end, a log holds what its machine does not.
+	d := results.DurabilityNone
+	if replicated(j.Run.Factors) {
+		d = results.DurabilityGroup
+	}
+	s, err := j.openStack(ctx, j.Fixture, d)
 	if err != nil {
 		return "", err
 	}
@@ -102,16 +98,7 @@ func (j job) build(ctx context.Context) (hash string, err error) {
 	if !rec.Valid() {
 		return "", fmt.Errorf("the fixture cannot be trusted: %+v", rec.Verdicts)
 	}
-	if err := s.backend.Sync(); err != nil {
-		return "", err
-	}
-	snap, err := s.backend.Snapshot()
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, snap.Close()) }()
-	sum, err := engine.Hash(ctx, snap)
-	return hex.EncodeToString(sum[:]), err
+	return s.hash(ctx)
 }
 
 // measure carries out the run.
@@ -147,7 +134,13 @@ func (j job) measure(ctx context.Context) (rec *results.Record, err error) {
 	if rec, err = runner.Run(ctx); err != nil {
 		return nil, err
 	}
-	if asked := askedText(j.Options[storeOf(f)]); len(asked) > 0 {
+	asked := map[string]string{}
+	for _, component := range components(f) {
+		for name, v := range askedText(j.Options[component]) {
+			asked[component+"."+name] = v
+		}
+	}
+	if len(asked) > 0 {
 		rec.Options[askedOptions] = asked
 	}
 	rec.Options["fixture"] = map[string]string{"cloned": strconv.FormatBool(j.Fixture != ""), "hash": j.FixtureHash}

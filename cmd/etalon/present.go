@@ -83,7 +83,11 @@ func repeatCommand(r *results.Record) string {
 	}
 	asked := r.Options[askedOptions]
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
-		parts = append(parts, "--option="+shellWord(storeOf(r.Factors)+"."+name+"="+asked[name]))
+		option := name
+		if parts := components(r.Factors); !strings.Contains(name, ".") && len(parts) > 0 { // an older record
+			option = parts[0] + "." + name
+		}
+		parts = append(parts, "--option="+shellWord(option+"="+asked[name]))
 	}
 	runner := r.Options["runner"]
 	for _, f := range []struct{ flag, option string }{{"duration", "measure"}, {"warmup", "warmup"}} {

@@ -29,11 +29,15 @@ func TestTheCommandThatRepeatsACellGivesTheSameCell(t *testing.T) {
 	if err != nil || len(runs) != 1 {
 		t.Fatal(len(runs), err)
 	}
+	text := map[string]string{}
+	for name, v := range askedText(asked["bolt"]) {
+		text["bolt."+name] = v
+	}
 	line := repeatCommand(&results.Record{
 		Factors: runs[0].Factors, SuiteSeed: s.Seed,
 		Options: map[string]map[string]string{
 			"runner":     {"measure": s.Duration.String(), "warmup": s.Warmup.String()},
-			askedOptions: askedText(asked["bolt"]),
+			askedOptions: text,
 		},
 	})
 	words := strings.Fields(line) // nothing in it needs quotes

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/etalon-kv/etalon/bench"
+	"github.com/etalon-kv/etalon/bench/suite"
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/internal/nearest"
 	"github.com/etalon-kv/etalon/raft/kvlog"
@@ -48,12 +49,15 @@ func (o *walOptions) validate() error {
 	return full.Validate()
 }
 
-// storeOf is the component that keeps a cell's data, and that has options: an engine or a log.
-func storeOf(cell map[string]string) string {
-	if cell["target"] == "raft" {
-		return cell["log"]
+// components are what a cell is made of that has options: engine and log.
+func components(cell map[string]string) []string {
+	var all []string
+	for _, f := range []string{"engine", "log"} {
+		if name := cell[f]; name != suite.NotApplicable && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
 	}
-	return cell["engine"]
+	return all
 }
 
 // memberLog is an open log and what is told of it.
@@ -123,17 +127,11 @@ func openWAL(dir string, id uint64, options map[string]any) (memberLog, error) {
 // openGroup opens the raft group of the job's cell, with a directory a member in dir. What a log takes
 // on disk is shown as log and not as disk: it says how often the log is cut, and is no measure of
 // the dataset.
-func (j job) openGroup(ctx context.Context, dir string, d results.Durability) (s stack, err error) {
+func (j job) openGroup(ctx context.Context, s *stack, dir string, d results.Durability) error {
 	f := j.Run.Factors
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Close())
-			s = stack{}
-		}
-	}()
 	nodes, err := strconv.Atoi(f["nodes"])
 	if err != nil {
-		return s, err
+		return err
 	}
 	cfg := targets.RaftConfig{Persistent: f["log"] != "mem", Durability: d, Seed: j.Run.Seed}
 	if cfg.Persistent {
@@ -143,19 +141,20 @@ func (j job) openGroup(ctx context.Context, dir string, d results.Durability) (s
 	for i := range nodes {
 		l, err := openLog(f["log"], filepath.Join(dir, fmt.Sprint("member-", i+1)), uint64(i+1), j.Options[f["log"]], nil)
 		if err != nil {
-			return s, err
+			return err
 		}
-		s.below = append(s.below, l.closers...)
+		s.closers = append(s.closers, l)
 		cfg.Logs, gauges = append(cfg.Logs, l.RaftLog), append(gauges, l.gauges)
 		cfg.Options = l.options
 	}
 	cfg.Gauges = func() bench.Gauges { return sumGauges(gauges) }
 	group, err := targets.NewRaft(ctx, cfg)
 	if err != nil {
-		return s, err
+		return err
 	}
-	s.target, s.group = group, group
-	return s, nil
+	s.closers = append(s.closers, group)
+	s.target = group
+	return nil
 }
 
 // sumGauges adds up figures of several stores; what one does not know is not known.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"io"
 
@@ -41,62 +42,80 @@ func newIndex(name string) (index.Index, error) {
 	}
 }
 
-// stack is what a run drives, from the target down to the engine or the logs. A zero stack is closed.
+// stack is what a run drives: its target, and what must be closed after it. A zero stack is closed.
 type stack struct {
 	target  bench.Target
-	group   io.Closer   // the raft group; nil where the target is none
-	store   *mvcc.Store // nil where the target has none
-	backend engine.Backend
-	below   []io.Closer // the logs of a raft group and what they stand on
+	hash    func(context.Context) (string, error) // of the content, once it is loaded
+	closers []io.Closer                           // in the order in which they were opened
 }
 
 // openStack opens what the job's cell names in dir, with the given durability.
 func (j job) openStack(ctx context.Context, dir string, d results.Durability) (s stack, err error) {
-	if j.Run.Factors["target"] == "raft" {
-		return j.openGroup(ctx, dir, d)
-	}
-	if s.backend, err = j.open(dir, d); err != nil {
-		return stack{}, err
-	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 			s = stack{}
 		}
 	}()
+	switch j.Run.Factors["target"] {
+	case "raft":
+		err = j.openGroup(ctx, &s, dir, d)
+	case "replica":
+		err = j.openReplicas(ctx, &s, dir, d)
+	default:
+		err = j.openStore(ctx, &s, dir, d)
+	}
+	return s, err
+}
+
+// openStore opens an engine, and a multi-version store on it if the cell says so.
+func (j job) openStore(ctx context.Context, s *stack, dir string, d results.Durability) error {
+	b, err := j.open(dir, d)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, b)
+	s.hash = func(ctx context.Context) (string, error) { return hashOf(ctx, b) }
 	files := dir // whose device is watched
-	if !s.backend.Caps().Persistent {
+	if !b.Caps().Persistent {
 		files = ""
 	}
 	if j.Run.Factors["target"] != "mvcc" {
-		s.target, err = targets.NewEngine(s.backend, d, files)
-		return s, err
+		s.target, err = targets.NewEngine(b, d, files)
+		return err
 	}
 	x, err := newIndex(j.Run.Factors["index"])
 	if err != nil {
-		return s, err
+		return err
 	}
-	if s.store, err = mvcc.Open(ctx, mvcc.Config{Backend: s.backend, Index: x}); err != nil {
-		return s, err
+	store, err := mvcc.Open(ctx, mvcc.Config{Backend: b, Index: x})
+	if err != nil {
+		return err
 	}
-	s.target, err = targets.NewMVCC(s.store, s.backend, d, files)
-	return s, err
+	s.closers = append(s.closers, store)
+	s.target, err = targets.NewMVCC(store, b, d, files)
+	return err
+}
+
+// hashOf makes all of b durable and hashes it.
+func hashOf(ctx context.Context, b engine.Backend) (hash string, err error) {
+	if err := b.Sync(); err != nil {
+		return "", err
+	}
+	snap, err := b.Snapshot()
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, snap.Close()) }()
+	sum, err := engine.Hash(ctx, snap)
+	return hex.EncodeToString(sum[:]), err
 }
 
 // Close closes what is open, from the top.
 func (s stack) Close() error {
 	var errs []error
-	if s.group != nil {
-		errs = append(errs, s.group.Close())
-	}
-	for _, c := range s.below {
-		errs = append(errs, c.Close())
-	}
-	if s.store != nil {
-		errs = append(errs, s.store.Close())
-	}
-	if s.backend != nil {
-		errs = append(errs, s.backend.Close())
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i].Close())
 	}
 	return errors.Join(errs...)
 }

@@ -39,9 +39,6 @@ func TestEveryTargetEngineAndIndexCanBeOpenedAndOpenedAgain(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						if (s.store != nil) != (target == "mvcc") {
-							t.Errorf("store %v", s.store)
-						}
 						if err := s.Close(); err != nil {
 							t.Fatal(err)
 						}

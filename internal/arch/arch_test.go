@@ -63,7 +63,7 @@ var allowed = map[string][]string{
 	"bench/...": {"bench", "results"},
 
 	// Floor 6: engines come in as values.
-	"targets":     {"bench", "engine", "mvcc", "raft", "replica", "server", "results"},
+	"targets":     {"bench", "engine", "mvcc", "apply", "raft", "replica", "replica/peers", "server", "results"},
 	"targets/...": {"bench", "engine", "mvcc", "mvcc/index", "raft", "replica", "server", "results", "targets"},
 
 	// Floor 7.
