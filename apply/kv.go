@@ -40,12 +40,10 @@ func extent(key, end []byte) (lo, hi []byte, one, none bool) {
 	return key, end, false, bytes.Compare(key, end) >= 0
 }
 
-// check refuses what p cannot be done for. before is what the key is, if p needs it; final is an
-// error that stops the machine.
+// checkPut refuses what has passed p.Check and cannot be done now; final is an error that stops the
+// machine.
 func (b *batch) checkPut(p *Put) (refused, final error) {
 	switch {
-	case len(p.Key) == 0:
-		return ErrEmptyKey, nil
 	case p.Lease != 0 && !b.s.leases.has(p.Lease):
 		return ErrLeaseNotFound, nil
 	case len(p.Key)+len(p.Value) > b.s.store.MaxWriteBytes():
@@ -61,6 +59,9 @@ func (b *batch) checkPut(p *Put) (refused, final error) {
 // put does one that is an entry by itself.
 func (b *batch) put(p *Put) (any, error) {
 	refused := b.refused(p)
+	if refused == nil {
+		refused = p.Check()
+	}
 	if refused == nil {
 		var final error
 		if refused, final = b.checkPut(p); final != nil {
@@ -106,8 +107,8 @@ func (b *batch) doPut(p *Put) (prev *KeyValue, err error) {
 
 func (b *batch) deleteRange(r *DeleteRange) (any, error) {
 	refused := b.refused(r)
-	if refused == nil && len(r.Key) == 0 {
-		refused = ErrEmptyKey
+	if refused == nil {
+		refused = r.Check()
 	}
 	if refused != nil {
 		return &DeleteRangeResult{Rev: b.t.Rev(), Err: refused}, nil

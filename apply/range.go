@@ -10,13 +10,13 @@ import (
 	"github.com/etalon-kv/etalon/mvcc"
 )
 
-// checkRange refuses what readRange cannot answer at the revision now.
+// checkRange refuses what readRange cannot answer at the revision now. Inside of transactions a
+// negative revision is one that is compacted, unless it is -1 and nothing was ever compacted: so does
+// etcd, where other ranges read the newest then.
 func checkRange(r *Range, now, compacted int64) error {
-	switch {
-	case len(r.Key) == 0:
-		return ErrEmptyKey
-	case r.Order > SortDescend || r.Target > SortByValue:
-		return ErrSortOption
+	switch err := r.Check(); {
+	case err != nil:
+		return err
 	case r.Rev > now:
 		return ErrFutureRevision
 	case r.Rev != 0 && r.Rev < compacted:
@@ -141,6 +141,11 @@ func (s sorter) Less(i, j int) bool { return s.less(i, j) }
 // what it answered. Alarms do not refuse reads. Errors: ErrEmptyKey, ErrSortOption,
 // ErrFutureRevision, ErrCompacted; others mean that the state cannot be read.
 func (m *Machine) Range(r *Range, res *RangeResult) error {
+	if r.Rev < 0 {
+		newest := *r
+		newest.Rev = 0
+		r = &newest
+	}
 	s, err := m.state()
 	if err != nil {
 		return err
@@ -154,7 +159,7 @@ func (m *Machine) Range(r *Range, res *RangeResult) error {
 			return err
 		}
 		return readRange(t, r, res)
-	}, r.Rev <= 0)
+	}, r.Rev == 0)
 }
 
 // read calls f with a read transaction; again if newest and a compaction has passed its revision
@@ -183,12 +188,12 @@ func (s *state) get(r *Range, res *RangeResult) error {
 			return err
 		}
 		at := r.Rev
-		if at <= 0 {
+		if at == 0 {
 			at = now
 		}
 		kv, ok, err := s.store.Get(r.Key, at)
 		if err != nil {
-			if r.Rev <= 0 && errors.Is(err, ErrCompacted) {
+			if r.Rev == 0 && errors.Is(err, ErrCompacted) {
 				continue
 			}
 			return err

@@ -119,6 +119,9 @@ func (c *Compare) holds(kv *KeyValue) bool {
 // txn does one that is an entry: all that can refuse it is checked before its first write.
 func (b *batch) txn(t *Txn) (any, error) {
 	refused := b.refused(t)
+	if refused == nil {
+		refused = t.Check(MaxTxnOps)
+	}
 	var final error
 	if refused == nil {
 		if b.m.path, final = choose(b.t, t, b.m.path[:0]); final != nil {
@@ -153,8 +156,6 @@ func (b *batch) checkTxn(t *Txn, path []bool) (rest []bool, reads bool, refused,
 		switch o := &ops[i]; {
 		case o.Put != nil:
 			refused, final = b.checkPut(o.Put)
-		case o.Delete != nil && len(o.Delete.Key) == 0:
-			refused = ErrEmptyKey
 		case o.Range != nil:
 			refused = checkRange(o.Range, b.t.Rev(), b.s.store.Compacted())
 			reads = reads || o.Range.Rev > b.s.store.Rev()

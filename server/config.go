@@ -24,7 +24,7 @@ type Config struct {
 	ElectionTimeout time.Duration
 	// MaxRequestBytes bounds a request that goes through the log. 0 = 1.5 MiB.
 	MaxRequestBytes int
-	// MaxTxnOps bounds the operations of a transaction. 0 = 128.
+	// MaxTxnOps bounds the operations of a transaction. 0 = 128; at most apply.MaxTxnOps.
 	MaxTxnOps int
 	// MaxStreams bounds the concurrent calls of one connection. 0 = no bound.
 	MaxStreams uint32
@@ -71,6 +71,8 @@ func (c *Config) Validate() error {
 	case c.ElectionTimeout < 0 || c.MaxRequestBytes < 0 || c.MaxTxnOps < 0 || c.WatchProgressInterval < 0 || c.MaxLearners < 0 ||
 		c.Retention.Period < 0 || c.Retention.Revisions < 0:
 		return fmt.Errorf("server: negative limit in %+v", *c)
+	case c.MaxTxnOps > apply.MaxTxnOps:
+		return fmt.Errorf("server: Config.MaxTxnOps is %d, at most %d", c.MaxTxnOps, apply.MaxTxnOps)
 	}
 	if c.ElectionTimeout == 0 {
 		c.ElectionTimeout = DefaultElectionTimeout

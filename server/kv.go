@@ -110,7 +110,7 @@ func (s *Server) rangeCall(ctx context.Context, c *call) (any, error) {
 	if err := s.admit(ctx, r.Serializable); err != nil {
 		return nil, err
 	}
-	if err := checkRange(&r.Range); err != nil {
+	if err := r.Range.Check(); err != nil {
 		return nil, err
 	}
 	if !r.Serializable {
@@ -154,7 +154,7 @@ func (s *Server) deleteCall(ctx context.Context, c *call) (any, error) {
 	if err := s.admit(ctx, false); err != nil {
 		return nil, err
 	}
-	if err := checkDelete(&c.del); err != nil {
+	if err := c.del.Check(); err != nil {
 		return nil, err
 	}
 	res, err := propose[*apply.DeleteRangeResult](ctx, s, &c.del, c.size)

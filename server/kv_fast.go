@@ -77,7 +77,7 @@ func (f *fastCall) startRange(from rpc.Caller) error {
 	if err := f.s.admitCaller(from, r.Serializable); err != nil {
 		return err
 	}
-	if err := checkRange(&r.Range); err != nil {
+	if err := r.Range.Check(); err != nil {
 		return err
 	}
 	r.Key, r.End = clone(r.Key), clone(r.End)
@@ -155,7 +155,7 @@ func (f *fastCall) startDelete(from rpc.Caller) error {
 	if err := f.s.admitCaller(from, false); err != nil {
 		return err
 	}
-	if err := checkDelete(&f.del); err != nil {
+	if err := f.del.Check(); err != nil {
 		return err
 	}
 	return f.propose(&f.del)

@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/etcd/api/v3/version"
 
 	"github.com/etalon-kv/etalon/apply"
+	"github.com/etalon-kv/etalon/mvcc"
 	"github.com/etalon-kv/etalon/raft"
 	"github.com/etalon-kv/etalon/replica"
 )
@@ -89,11 +90,17 @@ func (s *Server) raise(t apply.AlarmType) {
 	}
 }
 
+// hashOfNothing is etcd's hash of no records: CRC-32C of the name of their bucket, "key".
+const hashOfNothing = 1084519789
+
 // HashKV is the hash of the history up to a revision.
 func (m *maintenanceServer) HashKV(ctx context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error) {
-	h, err := m.s.state.HashKV(ctx, r.Revision)
-	if err != nil {
-		return nil, err
+	h := mvcc.KVHash{Hash: hashOfNothing, Rev: r.Revision, CompactRev: m.s.state.Compacted()}
+	if r.Revision >= 0 { // no record is from before that
+		var err error
+		if h, err = m.s.state.HashKV(ctx, r.Revision); err != nil {
+			return nil, err
+		}
 	}
 	return &pb.HashKVResponse{Header: m.s.pbHeader(m.s.state.Rev()), Hash: h.Hash, CompactRevision: h.CompactRev, HashRevision: h.Rev}, nil
 }

@@ -15,12 +15,15 @@ type generator struct {
 	rev       int64 // current
 	compacted int64
 	future    int64 // the latest start of a watch
+	// hashed are the revisions at which etcd was compacted since it started: it has kept the hashes of
+	// then, and answers HashKV with them as long as it runs. Ours always answers with that of now.
+	hashed    map[int64]bool
 	leases    []int64
 	nextLease int64
 }
 
 func newGenerator(seed uint64) *generator {
-	return &generator{r: rand.New(rand.NewPCG(seed, 0xd1ff)), rev: 1, nextLease: 1000}
+	return &generator{r: rand.New(rand.NewPCG(seed, 0xd1ff)), rev: 1, nextLease: 1000, hashed: map[int64]bool{}}
 }
 
 // one tells whether a thing of n should happen.
@@ -50,7 +53,7 @@ func (g *generator) next() proto.Message {
 	case n < 96:
 		return &pb.LeaseKeepAliveRequest{ID: g.lease()}
 	case n < 99:
-		return &pb.HashKVRequest{Revision: g.revision()}
+		return g.hashKV()
 	}
 	return &pb.AlarmRequest{Action: pb.AlarmRequest_GET}
 }
@@ -66,6 +69,7 @@ func (g *generator) learn(req proto.Message, a answer) {
 	switch r := req.(type) {
 	case *pb.CompactionRequest:
 		g.compacted = max(g.compacted, r.Revision)
+		g.hashed[r.Revision] = true
 	case *pb.LeaseGrantRequest:
 		g.leases = append(g.leases, r.ID)
 	case *pb.LeaseRevokeRequest:
@@ -224,6 +228,14 @@ func (g *generator) deleteRange() *pb.DeleteRangeRequest {
 	return r
 }
 
+func (g *generator) hashKV() *pb.HashKVRequest {
+	rev := g.revision()
+	for g.hashed[rev] {
+		rev = g.revision()
+	}
+	return &pb.HashKVRequest{Revision: rev}
+}
+
 // physical compactions only: until another is done, which records it has removed is a race.
 func (g *generator) compact() *pb.CompactionRequest {
 	r := &pb.CompactionRequest{Physical: true}
@@ -234,6 +246,9 @@ func (g *generator) compact() *pb.CompactionRequest {
 		r.Revision = g.rev
 	default:
 		r.Revision = g.compacted + g.r.Int64N(max(1, (g.rev-g.compacted)/2+1))
+	}
+	if g.compacted == 0 {
+		r.Revision = max(r.Revision, 1) // at 0 etcd would keep a hash for 0, which asks for the present one
 	}
 	return r
 }

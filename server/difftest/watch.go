@@ -199,12 +199,14 @@ func (p *watchers) each(f func(*watchStream) error) error {
 	return nil
 }
 
-// step creates or cancels a watch on both.
-func (p *watchers) step(ctx context.Context, g *generator) error {
-	if len(p.ids) > 0 && g.one(4) {
-		id := p.ids[g.r.IntN(len(p.ids))]
-		return p.each(func(w *watchStream) error { return w.drop(ctx, id) })
-	}
+// drop cancels a watch on both.
+func (p *watchers) drop(ctx context.Context, g *generator) error {
+	id := p.ids[g.r.IntN(len(p.ids))]
+	return p.each(func(w *watchStream) error { return w.drop(ctx, id) })
+}
+
+// create creates a watch on both.
+func (p *watchers) create(ctx context.Context, g *generator) error {
 	r := g.watchRequest()
 	p.asked = append(p.asked, prototext.MarshalOptions{}.Format(r))
 	if err := p.each(func(w *watchStream) error { return w.create(ctx, r) }); err != nil {

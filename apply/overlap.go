@@ -1,10 +1,6 @@
-package server
+package apply
 
-import (
-	"github.com/tidwall/btree" // a sorted map, for the ranges that a large transaction deletes
-
-	"github.com/etalon-kv/etalon/apply"
-)
+import "github.com/tidwall/btree" // a sorted map, for the ranges that a large transaction deletes
 
 // writes are the keys that some operations put and the ranges that they delete. Ranges are
 // disjoint, from a key to an end, "" being the end of all keys.
@@ -19,7 +15,7 @@ const few = 8
 // checkOverlaps tells whether no key is put twice, or put and deleted, by ops: that is what etcd
 // refuses. As there, the branches of a nested transaction may put the same key, deletions may
 // overlap, and what a nested transaction deletes is not held against those before it.
-func checkOverlaps(ops []apply.Op) bool {
+func checkOverlaps(ops []Op) bool {
 	writing, nested := 0, false
 	for i := range ops {
 		nested = nested || ops[i].Txn != nil
@@ -37,7 +33,7 @@ func checkOverlaps(ops []apply.Op) bool {
 	return true
 }
 
-func checkFew(ops []apply.Op) bool {
+func checkFew(ops []Op) bool {
 	for i := range ops {
 		p := ops[i].Put
 		if p == nil {
@@ -57,14 +53,14 @@ func checkFew(ops []apply.Op) bool {
 
 // deletes tells whether key lies in d. An end of one zero byte, which stands for all keys that
 // follow, is taken by its letters here, as etcd does.
-func deletes(d *apply.DeleteRange, key []byte) bool {
+func deletes(d *DeleteRange, key []byte) bool {
 	if len(d.End) == 0 {
 		return string(d.Key) == string(key)
 	}
 	return string(d.Key) <= string(key) && string(key) < string(d.End)
 }
 
-func collectWrites(ops []apply.Op) (w *writes, ok bool) {
+func collectWrites(ops []Op) (w *writes, ok bool) {
 	w = &writes{puts: make(map[string]struct{})}
 	for i := range ops {
 		if d := ops[i].Delete; d != nil && len(d.End) == 0 {
@@ -86,7 +82,7 @@ func collectWrites(ops []apply.Op) (w *writes, ok bool) {
 	return w, true
 }
 
-func (w *writes) addTxn(t *apply.Txn) bool {
+func (w *writes) addTxn(t *Txn) bool {
 	then, ok := collectWrites(t.Success)
 	if !ok {
 		return false
