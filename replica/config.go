@@ -53,8 +53,9 @@ type Config struct {
 	// Handle answers the Calls of other members; nil refuses them.
 	Handle func(ctx context.Context, from raft.NodeID, payload []byte) ([]byte, error)
 	// DigestInterval is how often a leader compares digests with the other members; 0 means a
-	// minute, negative never. Differs, if not nil, is called where they differ, with the member and the
-	// revision at which that was seen.
+	// minute, negative never. Differs, if not nil, is called where they differ, with each member that has
+	// not what a majority has (this one, too), and the revision at which that was seen; with raft.None
+	// where there is no such majority.
 	DigestInterval time.Duration
 	Differs        func(id raft.NodeID, rev uint64)
 	// Stages, if not nil, is told how long batches of so many proposals took; see Stage. It is called

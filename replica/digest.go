@@ -27,36 +27,100 @@ func (r *Replica) compareDigests() {
 			return
 		case <-ticker.C:
 		}
-		if now, _ := r.Leadership(); now.Leads {
-			for _, id := range r.Status().Active {
-				r.compareDigest(id)
+		now, _ := r.Leadership()
+		if !now.Leads {
+			continue
+		}
+		status := r.Status()
+		rev, differ := r.differAt(status.Active)
+		if !differ {
+			continue
+		}
+		conf := status.Conf
+		for _, id := range r.blame(status.Active, len(conf.Voters)+len(conf.Learners), rev) {
+			r.cfg.Logger.Error("members differ", "member", uint64(id), "revision", rev)
+			if r.cfg.Differs != nil {
+				r.cfg.Differs(id, rev)
 			}
 		}
 	}
 }
 
-// compareDigest compares with one member, at the newest revision that both have.
-func (r *Replica) compareDigest(id raft.NodeID) {
-	rev, _, ok := r.cfg.State.Digest(0)
+// differAt compares with each of the members, at the newest revision that both have. If one differs it
+// returns a revision that all who answered have, and at which that one differs.
+func (r *Replica) differAt(ids []raft.NodeID) (rev uint64, differ bool) {
+	newest, _, ok := r.cfg.State.Digest(0)
 	if !ok {
-		return
+		return 0, false
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.DigestInterval)
+	first := uint64(0) // at which somebody differs
+	rev = newest
+	for _, id := range ids {
+		at, theirs, ok := r.askDigest(id, newest)
+		if !ok {
+			continue
+		}
+		_, own, ok := r.cfg.State.Digest(at)
+		if !ok {
+			continue
+		}
+		rev = min(rev, at)
+		if own != theirs && (first == 0 || at < first) {
+			first = at
+		}
+	}
+	if first > rev { // those that differ may agree where another one is
+		rev = first
+	}
+	return rev, first > 0
+}
+
+// blame returns the members whose digest at rev is not that of a majority of all; raft.None alone where
+// there is no such majority, and nobody can tell who is right.
+func (r *Replica) blame(ids []raft.NodeID, all int, rev uint64) (wrong []raft.NodeID) {
+	type vote struct {
+		id     raft.NodeID
+		digest uint64
+	}
+	var votes []vote
+	if _, own, ok := r.cfg.State.Digest(rev); ok {
+		votes = append(votes, vote{r.cfg.ID, own})
+	}
+	for _, id := range ids {
+		if at, theirs, ok := r.askDigest(id, rev); ok && at == rev {
+			votes = append(votes, vote{id, theirs})
+		}
+	}
+	count := map[uint64]int{}
+	for _, v := range votes {
+		count[v.digest]++
+	}
+	if len(count) < 2 {
+		return nil // whoever differed does not answer any more: the next comparison will tell
+	}
+	for _, v := range votes {
+		if 2*count[v.digest] > all {
+			for _, w := range votes {
+				if w.digest != v.digest {
+					wrong = append(wrong, w.id)
+				}
+			}
+			return wrong
+		}
+	}
+	return []raft.NodeID{raft.None}
+}
+
+// askDigest asks a member for its digest at rev, or at its newest revision if it has not come so far.
+func (r *Replica) askDigest(id raft.NodeID, rev uint64) (at, digest uint64, ok bool) {
+	ctx, cancel := context.WithTimeout(r.ctx, max(r.cfg.DigestInterval, r.cfg.TickInterval))
 	defer cancel()
 	answer, err := r.call(ctx, id, callDigest, binary.LittleEndian.AppendUint64(nil, rev))
 	if err != nil || len(answer) != 16 {
 		r.cfg.Logger.Debug("no digest", "member", uint64(id), "error", err)
-		return
+		return 0, 0, false
 	}
-	at, theirs := binary.LittleEndian.Uint64(answer), binary.LittleEndian.Uint64(answer[8:])
-	_, own, ok := r.cfg.State.Digest(at)
-	if !ok || own == theirs {
-		return
-	}
-	r.cfg.Logger.Error("members differ", "member", uint64(id), "revision", at, "own", own, "theirs", theirs)
-	if r.cfg.Differs != nil {
-		r.cfg.Differs(id, at)
-	}
+	return binary.LittleEndian.Uint64(answer), binary.LittleEndian.Uint64(answer[8:]), true
 }
 
 func (r *Replica) handleDigest(payload []byte) ([]byte, error) {

@@ -172,37 +172,45 @@ func TestLeadershipIsHandedOver(t *testing.T) {
 	g.equal()
 }
 
-func TestADifferenceBetweenMembersIsReported(t *testing.T) {
-	type seen struct {
-		id  raft.NodeID
-		rev uint64
-	}
-	reports := make(chan seen, 100)
-	g := newGroup(t, 3, false, func(c *replica.Config) {
-		c.DigestInterval = 5 * time.Millisecond
-		c.Differs = func(id raft.NodeID, rev uint64) {
+func TestWhoDiffersFromTheMajorityIsReported(t *testing.T) {
+	for name, c := range map[string]struct {
+		members int
+		bad     func(leader raft.NodeID) raft.NodeID
+		blamed  func(bad raft.NodeID) raft.NodeID
+	}{
+		"a follower":                     {3, func(l raft.NodeID) raft.NodeID { return l%3 + 1 }, func(b raft.NodeID) raft.NodeID { return b }},
+		"the leader":                     {3, func(l raft.NodeID) raft.NodeID { return l }, func(b raft.NodeID) raft.NodeID { return b }},
+		"of two, nobody knows which one": {2, func(l raft.NodeID) raft.NodeID { return l }, func(raft.NodeID) raft.NodeID { return raft.None }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reports := make(chan raft.NodeID, 100)
+			g := newGroup(t, c.members, false, func(c *replica.Config) {
+				c.DigestInterval = 5 * time.Millisecond
+				c.Differs = func(id raft.NodeID, _ uint64) {
+					select {
+					case reports <- id:
+					default:
+					}
+				}
+			})
+			m := g.leader()
+			g.put(m, "a", 10)
+			g.equal()
 			select {
-			case reports <- seen{id, rev}:
+			case id := <-reports:
+				t.Fatalf("members are equal, and %d is reported", id)
 			default:
 			}
-		}
-	})
-	m := g.leader()
-	g.put(m, "a", 10)
-	g.equal()
-	select {
-	case r := <-reports:
-		t.Fatalf("equal members are reported: %+v", r)
-	default:
-	}
-	bad := m.Status().ID%3 + 1
-	state := g.members[bad].state
-	state.mu.Lock()
-	state.chain[state.count] ^= 1
-	state.mu.Unlock()
-	g.put(m, "b", 10)
-	if r := <-reports; r.id != bad {
-		t.Fatalf("%d is reported, %d differs", r.id, bad)
+			bad := c.bad(m.Status().ID)
+			state := g.members[bad].state
+			state.mu.Lock()
+			state.chain[state.count] ^= 1
+			state.mu.Unlock()
+			g.put(m, "b", 10)
+			if id := <-reports; id != c.blamed(bad) {
+				t.Fatalf("%d is reported, %d differs", id, bad)
+			}
+		})
 	}
 }
 

@@ -41,6 +41,8 @@ type Config struct {
 	// LeaseCheckpoint is how often what longer leases have left is recorded, so that a new leader need
 	// not give them all their time again. 0 = never.
 	LeaseCheckpoint time.Duration
+	// Stages, if not nil, is what the replica tells of its stages, for Figures.
+	Stages *Stages
 	// Now is the clock for leases. nil = time.Now.
 	Now func() time.Time
 	// Logger: nil discards.

@@ -25,6 +25,8 @@ type Figures struct {
 	Keys                 int64
 	Revision, Compacted  int64
 	Leases               int
+	// Stages are those on the way of a proposal; empty where nobody measures them.
+	Stages []StageFigures
 }
 
 // Figures returns them.
@@ -37,6 +39,9 @@ func (s *Server) Figures() Figures {
 	}
 	if stats, keys, err := s.state.Stats(); err == nil {
 		f.DiskBytes, f.LiveBytes, f.Keys = stats.DiskBytes, stats.LiveBytes, int64(keys.Keys)
+	}
+	if s.config.Stages != nil {
+		f.Stages = s.config.Stages.Figures()
 	}
 	return f
 }

@@ -120,6 +120,9 @@ func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
 	rc.Dir = filepath.Join(dir, "snapshots")
 	rc.Peers = n.peers()
 	rc.Handle = n.answer
+	stages := &Stages{}
+	rc.Stages = stages.Record
+	rc.Differs = n.differs
 	if c.OpenTransport != nil {
 		rc.Transport, err = c.OpenTransport(Identity{Member: rc.ID, Cluster: rc.Group, Incarnation: n.id.Incarnation, Introduce: n.introduce})
 		if err != nil {
@@ -133,7 +136,7 @@ func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
 		return nil, err
 	}
 	sc := c.Server
-	sc.Replica, sc.State, sc.Cluster, sc.Member = n.Replica, n.State, n.id.Cluster, rc.ID
+	sc.Replica, sc.State, sc.Cluster, sc.Member, sc.Stages = n.Replica, n.State, n.id.Cluster, rc.ID, stages
 	if n.Server, err = New(sc); err != nil {
 		return nil, errors.Join(err, n.Replica.Close())
 	}
@@ -259,6 +262,13 @@ func (n *Node) answer(ctx context.Context, from raft.NodeID, payload []byte) ([]
 		return nil, replica.ErrNotLeader
 	}
 	return s.Answer(ctx, from, payload)
+}
+
+// differs is told of a member that has another history than the others.
+func (n *Node) differs(id raft.NodeID, rev uint64) {
+	if s := n.server.Load(); s != nil {
+		s.Differs(id, rev)
+	}
 }
 
 // publish tells all members this one's name and client URLs, until they know.

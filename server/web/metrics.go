@@ -56,11 +56,25 @@ var metrics = []metric{
 	gauge("etcd_debugging_lease_granted", "Leases in force.", func(f *server.Figures) float64 { return float64(f.Leases) }),
 }
 
+// stageSeconds tells, per stage on the way of a proposal through this member, how long it took.
+var stageSeconds = prometheus.NewDesc("etalon_stage_duration_seconds",
+	"How long proposals took in each stage of this member: queue, append, sync, replicate, apply, commit, reply.", []string{"stage"}, nil)
+
+// stage is the histogram of one.
+func stage(f *server.StageFigures) prometheus.Metric {
+	buckets := make(map[float64]uint64, len(f.Bounds))
+	for i, bound := range f.Bounds {
+		buckets[bound.Seconds()] = f.AtMost[i]
+	}
+	return prometheus.MustNewConstHistogram(stageSeconds, f.Count, f.Sum.Seconds(), buckets, f.Stage)
+}
+
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range metrics {
 		ch <- m.desc
 	}
+	ch <- stageSeconds
 }
 
 // Collect implements prometheus.Collector.
@@ -68,5 +82,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	f := c.m.Figures()
 	for _, m := range metrics {
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&f))
+	}
+	for i := range f.Stages {
+		ch <- stage(&f.Stages[i])
 	}
 }
