@@ -3,9 +3,9 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 2000x
 
-.PHONY: test check unit sim fuzz smoke bench figures mutants soak
+.PHONY: test check unit sim faults fuzz smoke bench figures mutants soak
 
-test: check unit sim fuzz smoke
+test: check unit sim faults fuzz smoke
 
 # Formatting, vet, staticcheck.
 check:
@@ -23,14 +23,23 @@ SEEDS       ?= 10000
 sim:
 	ETALON_SEEDS=$(SEEDS) $(GO) test -count=1 -run '^TestSafetyUnderFaults$$' -v -timeout 20m ./raft/raftsim
 
+# Clusters of real processes under faults, each engine and all together, FAULTS seconds each: about two minutes with
+# 12. FAULTTEST_SEED=n repeats a run's faults; FAULTTEST_ETALON names a binary that is there.
+FAULTS      ?= 12
+faults:
+	FAULTTEST_SECONDS=$(FAULTS) $(GO) test -count=1 -run '^TestFaults$$|^TestBadStarts$$|^TestCorrupt' -v -timeout 30m ./server/faulttest
+
 # The simulator on every mutant: its kill rate and the survivors. Takes up to an hour.
 mutants:
 	ETALON_MUTANTS=1000 $(GO) test -count=1 -run '^TestMutants$$' -v -timeout 120m ./raft/raftsim
 
 # More seeds than anybody has run yet, noted in raft/raftsim/testdata/soak.txt; goes on where the last one stopped.
+# Then clusters of processes under faults, for SOAK_FAULTS seconds, a minute each in turn.
 SOAK        ?= 200000
+SOAK_FAULTS ?= 3600
 soak:
 	ETALON_SOAK=$(SOAK) ETALON_COMMIT=$$(git rev-parse --short HEAD) $(GO) test -count=1 -run '^TestSoak$$' -v -timeout 24h ./raft/raftsim
+	FAULTTEST_SOAK=$(SOAK_FAULTS) FAULTTEST_SECONDS=60 $(GO) test -count=1 -run '^TestFaults$$' -v -timeout 24h ./server/faulttest
 
 # Every fuzz target for a moment; a longer hunt: make fuzz FUZZTIME=10m.
 fuzz:

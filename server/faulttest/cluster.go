@@ -63,7 +63,7 @@ func newCluster(dir string, n int, argv func(i int) []string) (*cluster, error) 
 			"--listen-client-urls", "http://"+m.client, "--advertise-client-urls", "http://"+m.client,
 			"--listen-peer-urls", "http://"+m.peer, "--initial-advertise-peer-urls", "http://"+m.proxy.addr(),
 			"--initial-cluster", strings.Join(initial, ","), "--initial-cluster-state", "new",
-			"--heartbeat-interval", "50", "--election-timeout", "500", "--snapshot-count", "500")
+			"--heartbeat-interval", "50", "--election-timeout", "500", "--snapshot-count", "100", "--corrupt-check-time", "1s")
 	}
 	return c, nil
 }

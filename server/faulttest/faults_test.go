@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,9 +19,8 @@ import (
 const (
 	clients      = 9
 	leaseHolders = 3
-	members      = 3
 	// defaultSeconds is how long each cluster is under faults.
-	defaultSeconds = 15
+	defaultSeconds = 12
 )
 
 func setting(t *testing.T, name string, zero uint64) uint64 {
@@ -38,6 +36,21 @@ func setting(t *testing.T, name string, zero uint64) uint64 {
 	return n
 }
 
+// casts are the clusters that have to survive. The i-th member has the i-th engine, and so on in turn.
+var casts = []struct {
+	name    string
+	members int
+	engines []string
+}{
+	{"mixed", 3, []string{"bolt", "pebble", "badger"}},
+	{"bolt", 3, []string{"bolt"}},
+	{"pebble", 3, []string{"pebble"}},
+	{"badger", 3, []string{"badger"}},
+	{"mem", 3, []string{"mem"}}, // the state is made of the log again at each start
+	{"alone", 1, []string{"bolt"}},
+	{"five", 5, []string{"pebble", "bolt", "badger", "pebble", "mem"}},
+}
+
 func TestFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs for minutes; the full run has it")
@@ -46,91 +59,105 @@ func TestFaults(t *testing.T) {
 	length := time.Duration(setting(t, "FAULTTEST_SECONDS", defaultSeconds)) * time.Second
 	if etcd := os.Getenv("FAULTTEST_ETCD"); etcd != "" {
 		t.Run("etcd", func(t *testing.T) {
-			survive(t, seed, length, func(int) []string { return []string{etcd, "--log-level", "error"} })
+			t.Logf("FAULTTEST_SEED=%d", seed)
+			mustSurvive(t, seed, length, 3, func(int) []string { return []string{etcd, "--log-level", "error"} })
 		})
 		return
 	}
 	etalon := build(t)
-	for _, engines := range [][]string{{"bolt"}, {"pebble"}, {"badger"}, {"bolt", "pebble", "badger"}} {
-		name := engines[0]
-		if len(engines) > 1 {
-			name = "mixed"
-		}
-		t.Run(name, func(t *testing.T) {
-			survive(t, seed, length, func(i int) []string {
-				return []string{etalon, "serve", "--engine", engines[i%len(engines)]}
+	until := time.Now().Add(time.Duration(setting(t, "FAULTTEST_SOAK", 0)) * time.Second)
+	for round := uint64(0); round == 0 || time.Now().Before(until); round++ {
+		for i, c := range casts {
+			t.Run(c.name, func(t *testing.T) {
+				t.Logf("FAULTTEST_SEED=%d", seed+round)
+				// Each has faults of its own, so that together they have all.
+				mustSurvive(t, (seed+round)<<8+uint64(i), length, c.members, func(i int) []string {
+					return []string{etalon, "serve", "--engine", c.engines[i%len(c.engines)]}
+				})
 			})
-		})
+		}
 	}
 }
 
-// build compiles the command.
-func build(t *testing.T) string {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "etalon")
-	cmd := exec.Command("go", "build", "-o", out, "./cmd/etalon")
-	cmd.Dir = "../.."
-	if b, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building etalon: %v\n%s", err, b)
-	}
-	return out
-}
-
-// survive runs a cluster under faults for length, then lets it recover and checks everything.
-func survive(t *testing.T, seed uint64, length time.Duration, argv func(int) []string) {
-	t.Logf("FAULTTEST_SEED=%d", seed)
-	c, err := newCluster(t.TempDir(), members, argv)
+// mustSurvive is survive, with the trial's figures in the test's log.
+func mustSurvive(t *testing.T, seed uint64, length time.Duration, members int, argv func(int) []string) {
+	r := &trial{dir: t.TempDir(), members: members, argv: argv, trace: t.Logf}
+	err := r.survive(seed, length)
+	t.Log(r.String())
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\nthe members' logs end\n%s", err, r.logs())
 	}
-	defer c.close()
-	ctx, cancel := context.WithTimeout(context.Background(), length+4*time.Minute)
-	defer cancel()
-	if err := c.heal(); err != nil { // starts them
-		t.Fatal(err)
-	}
-	if err := c.ready(ctx); err != nil {
-		t.Fatal(err)
-	}
-	run := &trial{t: t, c: c, w: &workload{c: c, start: time.Now()}}
-	run.faults(ctx, seed, length)
-	h, err := newHistory(run.watchers)
-	if err == nil {
-		err = h.check(run.w.ops)
-	}
-	if err == nil {
-		err = h.linearizable(run.w.ops, run.w.now())
-	}
-	if err == nil {
-		err = leasesEnd(ctx, c)
-	}
-	if err == nil {
-		err = agree(ctx, c)
-	}
-	if err != nil {
-		t.Fatalf("%v\nthe members' logs end\n%s", err, run.logs())
-	}
-	t.Logf("%d operations, %d of them without answer; %d revisions seen by %d watches; %d leases ended on time; faults %v",
-		len(run.w.ops), run.unknown(), len(h.events), len(run.watchers), run.leases.Load(), run.nemesis.done)
 }
 
 // trial is one run.
 type trial struct {
-	t        *testing.T
-	c        *cluster
-	w        *workload
-	watchers []*watcher
-	nemesis  *nemesis
-	leases   atomic.Int64
+	dir     string
+	members int
+	argv    func(member int) []string
+	trace   func(format string, args ...any)
+
+	c         *cluster
+	w         *workload
+	watchers  []*watcher
+	nemesis   *nemesis
+	leases    atomic.Int64
+	revisions int
+	installed int
+}
+
+// String says what happened.
+func (r *trial) String() string {
+	if r.w == nil {
+		return "nothing happened"
+	}
+	return fmt.Sprintf("%d operations, %d of them without answer; %d revisions seen by %d watches; %d leases ended on time; %d snapshots installed; faults %v",
+		len(r.w.ops), r.unknown(), r.revisions, len(r.watchers), r.leases.Load(), r.installed, r.nemesis.done)
+}
+
+// survive runs a cluster under faults for length, then lets it recover and checks everything.
+func (r *trial) survive(seed uint64, length time.Duration) (err error) {
+	if r.c, err = newCluster(r.dir, r.members, r.argv); err != nil {
+		return err
+	}
+	defer r.c.close()
+	ctx, cancel := context.WithTimeout(context.Background(), length+4*time.Minute)
+	defer cancel()
+	if err := r.c.heal(); err != nil { // starts them
+		return err
+	}
+	if err := r.c.ready(ctx); err != nil {
+		return err
+	}
+	r.w = &workload{c: r.c, start: time.Now()}
+	r.nemesis = &nemesis{c: r.c, r: rand.New(rand.NewPCG(seed, 0xfa01)), done: map[string]int{}, trace: r.trace}
+	err = r.faults(ctx, seed, length)
+	r.installed = strings.Count(r.wholeLogs(), "installing a snapshot")
+	if err != nil {
+		return err
+	}
+	h, err := newHistory(r.watchers)
+	if err != nil {
+		return err
+	}
+	r.revisions = len(h.events)
+	if err := h.check(r.w.ops); err != nil {
+		return err
+	}
+	if err := h.linearizable(r.w.ops, r.w.now()); err != nil {
+		return err
+	}
+	if err := leasesEnd(ctx, r.c); err != nil {
+		return err
+	}
+	return agree(ctx, r.c)
 }
 
 // faults lets clients work while the nemesis does, then lets the watches catch up.
-func (r *trial) faults(ctx context.Context, seed uint64, length time.Duration) {
-	r.nemesis = &nemesis{c: r.c, r: rand.New(rand.NewPCG(seed, 0xfa01)), done: map[string]int{}, trace: r.t.Logf}
+func (r *trial) faults(ctx context.Context, seed uint64, length time.Duration) error {
 	working, stop := context.WithTimeout(ctx, length)
 	defer stop()
 	var target atomic.Int64 // what watches have to reach
-	var watching, group errgroup.Group
+	var watching errgroup.Group
 	watch, watchEnd := context.WithCancel(ctx)
 	defer watchEnd()
 	for i, m := range r.c.members {
@@ -138,6 +165,7 @@ func (r *trial) faults(ctx context.Context, seed uint64, length time.Duration) {
 		r.watchers = append(r.watchers, v)
 		watching.Go(func() error { return v.run(watch, m.client, target.Load) })
 	}
+	group, working := errgroup.WithContext(working)
 	for i := range clients {
 		group.Go(func() error { return r.w.run(working, i, seed) })
 	}
@@ -150,36 +178,53 @@ func (r *trial) faults(ctx context.Context, seed uint64, length time.Duration) {
 	}
 	group.Go(func() error { return r.w.compactor(working, r.slowest) })
 	group.Go(func() error { return r.nemesis.run(working) })
-	r.must(group.Wait())
-	r.must(r.c.ready(ctx))
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := r.c.ready(ctx); err != nil {
+		return err
+	}
 	rev, err := lastWrite(ctx, r.c)
-	r.must(err)
+	if err != nil {
+		return err
+	}
 	target.Store(rev)
 	watchEnd()
 	done := make(chan error, 1)
 	go func() { done <- watching.Wait() }()
 	select {
 	case err := <-done:
-		r.must(err)
+		return err
 	case <-time.After(time.Minute):
-		r.t.Fatalf("watches were told revisions %d, %d, %d, and no more in a minute; the last is %d\n%s",
-			r.watchers[0].seen.Load(), r.watchers[1].seen.Load(), r.watchers[2].seen.Load(), rev, r.logs())
-	}
-}
-
-func (r *trial) must(err error) {
-	r.t.Helper()
-	if err != nil {
-		r.t.Fatalf("%v\nthe members' logs end\n%s", err, r.logs())
+		var seen []int64
+		for _, w := range r.watchers {
+			seen = append(seen, w.seen.Load())
+		}
+		return fmt.Errorf("watches were told revisions %v, and no more in a minute; the last is %d", seen, rev)
 	}
 }
 
 func (r *trial) logs() string {
+	if r.c == nil {
+		return ""
+	}
 	var all string
 	for _, m := range r.c.members {
 		all += "--- " + m.name + "\n" + m.logTail() + "\n"
 	}
 	return all
+}
+
+// wholeLogs is everything that the members printed.
+func (r *trial) wholeLogs() string {
+	var all strings.Builder
+	for _, m := range r.c.members {
+		b, err := os.ReadFile(m.logPath)
+		if err == nil {
+			all.Write(b)
+		}
+	}
+	return all.String()
 }
 
 // slowest is the revision that every watch has seen.
@@ -229,7 +274,7 @@ func agree(ctx context.Context, c *cluster) error {
 	if err := c.ready(ctx); err != nil { // everybody has it
 		return err
 	}
-	var hashes [members]*clientv3.HashKVResponse
+	hashes := make([]*clientv3.HashKVResponse, len(c.members))
 	var mu sync.Mutex
 	var g errgroup.Group
 	for i, m := range c.members {

@@ -10,7 +10,7 @@ import (
 )
 
 // leaseTTL is the time to live that is asked for; servers may give more.
-const leaseTTL = 3 * time.Second
+const leaseTTL = 2 * time.Second
 
 // leaseHolder takes leases, keeps some of them alive for a while, and checks that the key of a lease
 // is there as long as the lease must live. The promise counts from when the grant or the last
