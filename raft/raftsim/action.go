@@ -67,6 +67,7 @@ var verbs = map[string]int{
 	"unreachable": 2, // it is told that the second is
 	"forget":      1, // its leader
 	"campaign":    1,
+	"write":       2, // so many clients write there
 	"snapshot":    1,
 	"rejoin":      1, // it is removed, forgets its log, and is added again
 	"storm":       1, // for how long everybody but those who lead campaigns all the time
@@ -158,6 +159,10 @@ func (g *group) ask(m *member, a action) bool {
 		err = m.node.ForgetLeader()
 	case "campaign":
 		err = m.node.Campaign()
+	case "write":
+		for range min(a.args[1], 16) {
+			_ = g.write(m) // refused: nothing happens
+		}
 	case "snapshot":
 		m.snapshot()
 	}

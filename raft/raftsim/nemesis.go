@@ -76,9 +76,12 @@ func (g *group) strike(fault Faults, m *member) {
 		g.act("rejoin", someone)
 	case Transfers:
 		if g.act("transfer", id, someone) {
-			if g.plan.has(Ambushes) && g.plan.has(OneWayCuts|Partitions) && g.rng.IntN(2) == 0 {
+			switch cuts := g.plan.has(Ambushes) && g.plan.has(OneWayCuts|Partitions); {
+			case cuts && g.rng.IntN(2) == 0:
 				g.w.After(g.around(4*time.Millisecond), func() { g.deafen(m) })
-			} else {
+			case cuts && g.rng.IntN(2) == 0:
+				g.mute(g.members[someone-1])
+			default:
 				g.ambush(m)
 			}
 		}
@@ -93,84 +96,6 @@ func (g *group) strike(fault Faults, m *member) {
 		}
 	case Compaction:
 		g.act("snapshot", id)
-	}
-}
-
-// ambush is a fault that meets m, or somebody, soon after something delicate has begun.
-func (g *group) ambush(m *member) {
-	if !g.plan.has(Ambushes) || g.script != nil {
-		return
-	}
-	if g.rng.IntN(3) == 0 {
-		m = g.members[g.rng.IntN(len(g.members))]
-	}
-	fault := [...]Faults{Crashes, Crashes, PowerCuts, Pauses, OneWayCuts, Partitions, Transfers}[g.rng.IntN(7)]
-	if !g.plan.has(fault) {
-		return
-	}
-	g.w.After(g.around(25*time.Millisecond), func() {
-		if g.faultsOn {
-			g.w.Sometimes("ambush")
-			g.strike(fault, m)
-		}
-	})
-}
-
-// changeCommits is told that m, who leads, has just committed a membership change, which nobody else knows yet:
-// a good moment to cut it off.
-func (g *group) changeCommits(m *member) {
-	if !g.faultsOn || g.script != nil || !g.plan.has(Ambushes) || !g.plan.has(OneWayCuts|Partitions) || g.rng.IntN(3) > 0 {
-		return
-	}
-	g.w.Sometimes("cut off with a change that only the leader knows to be committed")
-	args := []int64{g.around(500 * time.Millisecond).Microseconds()}
-	for _, to := range g.addrs {
-		args = append(args, int64(m.id), int64(to))
-	}
-	g.act("cut", args...)
-	if g.plan.has(Crashes|PowerCuts) && g.rng.IntN(2) == 0 {
-		g.w.After(g.around(20*time.Millisecond), func() {
-			if g.faultsOn {
-				g.act("crash", int64(m.id), g.rng.Int64N(2))
-			}
-		})
-	}
-}
-
-// deafen lets a member hear nobody for a while: one that leads goes on in the belief that it does.
-func (g *group) deafen(m *member) {
-	if m.running() && m.before.Soft.Role == raft.Leader && g.plan.cfg.ReadMode == raft.ReadLease {
-		g.w.Sometimes("a leader with a lease hears nobody after a transfer")
-	}
-	args := []int64{g.around(150 * time.Millisecond).Microseconds()}
-	for _, from := range g.addrs {
-		args = append(args, int64(from), int64(m.id))
-	}
-	g.act("cut", args...)
-}
-
-// siege is a time in which whoever may campaign does, while some crash.
-func (g *group) siege() {
-	g.act("storm", g.around(300*time.Millisecond).Microseconds())
-	for range g.rng.IntN(4) {
-		m := g.members[g.rng.IntN(len(g.members))]
-		g.w.After(g.around(200*time.Millisecond), func() {
-			if g.faultsOn && g.plan.has(Crashes) {
-				g.act("crash", int64(m.id), 0)
-			}
-		})
-	}
-}
-
-// storm lets everybody campaign, every 10 ms.
-func (g *group) storm(until time.Duration) {
-	for _, m := range g.members {
-		if m.running() && m.before.Soft.Role == raft.Follower {
-			g.ask(m, action{verb: "campaign"})
-		}
-	}
-	if g.faultsOn && g.w.Now() < until {
-		g.w.After(10*time.Millisecond, func() { g.storm(until) })
 	}
 }
 
@@ -240,6 +165,10 @@ func (g *group) cut(fault Faults, m *member) {
 // changeMembers lets m propose a random change.
 func (g *group) changeMembers(m *member) {
 	args := []int64{int64(m.id), g.rng.Int64N(3)}
+	if g.rng.IntN(8) == 0 {
+		g.coup(m)
+		return
+	}
 	for range g.rng.IntN(4) {
 		n := g.rng.IntN(len(g.members))
 		if !g.members[n].gone {

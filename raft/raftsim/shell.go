@@ -82,6 +82,9 @@ func (m *member) send(messages []raft.Message) {
 		m.post(msg)
 		if msg.Type == raft.MsgSnap {
 			g.w.Sometimes("snapshot sent")
+			if g.faultsOn && g.plan.has(LateMessages) && m.rng.IntN(2) == 0 { // and arrives once more, when the receiver may be far ahead
+				g.net.SendSlowly(uint64(m.id), uint64(msg.To), g.encode(msg), time.Duration(m.rng.Int64N(int64(time.Second))))
+			}
 			to := msg.To
 			m.host.Later(50*time.Millisecond, func() {
 				if g.faultsOn && m.rng.IntN(4) == 0 {
