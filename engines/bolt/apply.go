@@ -35,12 +35,14 @@ func (s *store) Apply(b engine.Batch, _ bool) error {
 		s.views.drop()
 		err := s.commit(own)
 		s.views.drop()
+		used := int64(0)
 		if err == nil {
-			_, err = s.measure()
+			used, err = s.measure()
 		}
 		if err != nil {
 			return s.guard.Fail(err)
 		}
+		s.reach(used)
 	}
 	s.batches.Add(1)
 	s.ops.Add(int64(len(own.ops)))

@@ -20,6 +20,7 @@ type store struct {
 	written, syncs atomic.Int64
 	live, disk     atomic.Int64 // as of the last commit: bytes that content and file take
 	fileBytes      int64        // as of the last growth; the writer's
+	populated      int64        // what is before it is in the page table, or was never written here
 }
 
 // Open opens the store in dir, and creates it and dir if missing. It is an engine.Described; its

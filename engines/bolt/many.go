@@ -91,8 +91,7 @@ func (sp *space) many(dst []byte, keys [][]byte, spans []engine.Span) (out []byt
 	for at := 0; at < len(keys); at += batchKeys {
 		end := min(at+batchKeys, len(keys))
 		l := lookups{tree: &sp.tree, keys: keys[at:end]}
-		l.descend()
-		if need := l.find(); need > cap(out)-len(out) {
+		if need := l.descend(); need > cap(out)-len(out) {
 			more := need * (len(keys) - at) / (end - at) // the others may be as long
 			out = slices.Grow(out, max(need, min(more+more/16, maxAhead)))
 		}
@@ -131,9 +130,8 @@ const batchKeys = 64
 // maxAhead bounds the memory that is taken for values that were not looked at yet.
 const maxAhead = 1 << 20
 
-// lookups are lookups of some keys side by side, level by level. On each level there are rounds in
-// which no step waits for the one before: first the heads of all pages are touched, then where the
-// keys seem to be, then these are looked at. So the waits for memory overlap.
+// lookups are lookups of some keys side by side, level by level: on each, the pages of all are
+// touched where the keys seem to be before any is looked at. So the waits for memory overlap.
 type lookups struct {
 	tree *tree
 	keys [][]byte
@@ -143,66 +141,40 @@ type lookups struct {
 
 // spot is where the lookup of a key is.
 type spot struct {
-	id    uint64
-	reach reach
-	page  page
-	head  uint64
-	guess int
-	value []byte // nil: not found
+	parent, id uint64
+	reach      reach
+	page       page
+	head       uint64
+	value      []byte // nil: not found
 }
 
-// descend leads every spot to its leaf, and touches what it seems to find there.
-func (l *lookups) descend() {
+// descend leads every spot to its leaf, and finds its value there; it returns how many bytes all
+// values are.
+func (l *lookups) descend() (size int) {
 	for i, key := range l.keys {
 		l.at[i].id, l.at[i].head = l.tree.root, headOf(key)
 	}
 	for range maxLevels {
 		l.touch()
 		if l.open() {
-			return
+			return l.find()
 		}
 		l.step()
 	}
 	panic(errEndless)
 }
 
-// step leads every spot from its branch to a child.
-func (l *lookups) step() {
-	parent := uint64(0) // of the spot before
-	for i, key := range l.keys {
-		s := &l.at[i]
-		if b := &l.at[max(i-1, 0)]; s.id == parent && b.reach.known && s.head > b.reach.lo && s.head < b.reach.hi {
-			s.id, s.reach = b.id, b.reach // as most neighbours on the upper levels
-			continue
-		}
-		child := max(s.page.upTo(key, s.head, s.guess)-1, 0)
-		parent = s.id
-		s.id, s.reach = s.page.child(child), s.reach.within(&s.page, child)
-	}
-}
-
-// What is touched of a page, its header and the elements as they mostly are, and the most of a value.
-const (
-	lineBytes         = 64
-	touchedPageBytes  = 4 * lineBytes
-	touchedValueBytes = 8 * lineBytes
-)
-
-// touch reads from the pages of all spots.
 func (l *lookups) touch() {
 	last := uint64(0)
 	for i := range l.keys {
-		id := l.at[i].id
-		if at := id * l.tree.pageBytes; id != last && at+touchedPageBytes <= uint64(len(l.tree.data)) {
-			head := l.tree.data[at : at+touchedPageBytes]
-			l.sink += head[0] + head[lineBytes] + head[2*lineBytes] + head[3*lineBytes]
+		if s := &l.at[i]; s.id != last {
+			l.sink += l.tree.touch(s.parent, s.id, s.reach, s.head)
+			last = s.id
 		}
-		last = id
 	}
 }
 
-// open opens the page of every spot, guesses where its key is, and reads from there. It tells
-// whether the pages are leaves: all are, or none is.
+// open opens the page of every spot. It tells whether they are leaves: all are, or none is.
 func (l *lookups) open() bool {
 	leaves := 0
 	for i := range l.keys {
@@ -215,17 +187,6 @@ func (l *lookups) open() bool {
 		if s.page.leaf {
 			leaves++
 		}
-		s.guess = s.reach.guess(&s.page, s.head)
-		if s.page.n == 0 {
-			continue
-		}
-		from, to := s.page.span(s.guess)
-		if s.page.leaf {
-			to += min(s.page.valueBytes(s.guess), touchedValueBytes)
-		}
-		for ; from < to; from += lineBytes {
-			l.sink += s.page.data[from]
-		}
 	}
 	if leaves != 0 && leaves != len(l.keys) {
 		panic(oddPage{what: "is a leaf where others are branches"})
@@ -233,11 +194,30 @@ func (l *lookups) open() bool {
 	return leaves != 0
 }
 
+// step leads every spot from its branch to a child.
+func (l *lookups) step() {
+	parent := uint64(0) // of the spot before
+	for i, key := range l.keys {
+		s := &l.at[i]
+		if b := &l.at[max(i-1, 0)]; s.id == parent && b.reach.known && s.head > b.reach.lo && s.head < b.reach.hi {
+			s.parent, s.id, s.reach = s.id, b.id, b.reach // as most neighbours on the upper levels
+			continue
+		}
+		guess := s.reach.guess(&s.page, s.head)
+		l.tree.learn(s.parent, &s.page, guess, s.head)
+		child := max(s.page.upTo(key, s.head, guess)-1, 0)
+		parent = s.id
+		s.parent, s.id, s.reach = s.id, s.page.child(child), s.reach.within(&s.page, child)
+	}
+}
+
 // find finds the values in the leaves, and returns how many bytes they are.
 func (l *lookups) find() (size int) {
 	for i, key := range l.keys {
 		s := &l.at[i]
-		s.value, _ = s.page.find(key, s.head, s.guess)
+		guess := s.reach.guess(&s.page, s.head)
+		l.tree.learn(s.parent, &s.page, guess, s.head)
+		s.value, _ = s.page.find(key, s.head, guess)
 		size += len(s.value)
 	}
 	return size

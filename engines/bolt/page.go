@@ -23,6 +23,7 @@ type tree struct {
 	data      []byte // the map up to the end of what the transaction sees
 	pageBytes uint64
 	root      uint64 // 0: the bucket is so small that it stands in its parent's page
+	forms     *forms
 }
 
 const (
@@ -173,21 +174,24 @@ func headOf(key []byte) uint64 {
 
 // guess is about where the key with the head k stands in p, whose reach is r; 0 if p is empty.
 func (r reach) guess(p *page, k uint64) int {
-	n := uint64(p.n)
-	if n == 0 {
+	switch {
+	case p.n == 0:
 		return 0
+	case r.known:
+		return r.place(p.n, k)
 	}
-	if !r.known {
-		r.lo, r.hi = p.head(0), p.head(p.n-1)
-		n--
-	}
+	return reach{lo: p.head(0), hi: p.head(p.n - 1)}.place(max(p.n-1, 1), k)
+}
+
+// place is about the place of the key with the head k among n that are spread over r.
+func (r reach) place(n int, k uint64) int {
 	switch {
 	case k <= r.lo:
 		return 0
 	case k >= r.hi:
-		return p.n - 1
+		return n - 1
 	}
-	hi, lo := bits.Mul64(k-r.lo, n)
+	hi, lo := bits.Mul64(k-r.lo, uint64(n))
 	at, _ := bits.Div64(hi, lo, r.hi-r.lo) // k is below hi, so the result is below n
 	return int(at)
 }
@@ -203,19 +207,23 @@ func (r reach) within(p *page, i int) reach {
 
 // lookup returns the value of key; false if it is not there.
 func (t *tree) lookup(key []byte) ([]byte, bool) {
-	k, id, r := headOf(key), t.root, reach{}
+	k, parent, id, r := headOf(key), uint64(0), t.root, reach{}
 	for range maxLevels {
+		t.touch(parent, id, r, k)
 		p := t.page(id)
+		guess := r.guess(&p, k)
+		t.learn(parent, &p, guess, k)
 		if p.leaf {
-			return p.find(key, k, r.guess(&p, k))
+			return p.find(key, k, guess)
 		}
-		i := max(p.upTo(key, k, r.guess(&p, k))-1, 0)
-		id, r = p.child(i), r.within(&p, i)
+		i := max(p.upTo(key, k, guess)-1, 0)
+		parent, id, r = id, p.child(i), r.within(&p, i)
 	}
 	panic(errEndless)
 }
 
-// newTree is the tree of b, whose transaction sees the map up to data.
-func newTree(data []byte, pageBytes int, b *bbolt.Bucket) tree {
-	return tree{data: data, pageBytes: uint64(pageBytes), root: uint64(b.Root())}
+// newTree is the tree of b, whose transaction sees the map up to data. What is learnt of the forms
+// of its pages goes to forms.
+func newTree(data []byte, pageBytes int, b *bbolt.Bucket, f *forms) tree {
+	return tree{data: data, pageBytes: uint64(pageBytes), root: uint64(b.Root()), forms: f}
 }

@@ -24,6 +24,7 @@ func (s *store) opened() error {
 	if used > s.fileBytes {
 		return fmt.Errorf("%w: %s has %d bytes, its meta page says %d", engine.ErrCorrupt, s.db.os.Name(), s.fileBytes, used)
 	}
+	s.populated = used
 	stats := s.db.Stats()
 	if stats.TxStats.GetWrite() > 0 {
 		return s.committed(&stats.TxStats)
@@ -46,6 +47,16 @@ func (s *store) committed(tx *bbolt.TxStats) error {
 		s.syncs.Add(1)
 	}
 	return nil
+}
+
+// reach enters what the last commit wrote behind the used bytes before into the page table. Left to
+// the readers, it would cost each new page one of them a fault: a good part of a lookup, and most of
+// one in a store that grows.
+func (s *store) reach(used int64) {
+	if used > s.populated {
+		populate(s.db.mapped(used)[s.populated:])
+		s.populated = used
+	}
 }
 
 // measure notes how many bytes are live in the newest state, and returns how many the file has in

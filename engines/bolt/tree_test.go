@@ -169,7 +169,7 @@ func FuzzTree(f *testing.F) {
 	f.Fuzz(func(t *testing.T, at uint32, with []byte, key uint16) {
 		bad := bytes.Clone(data)
 		copy(bad[int(at)%len(bad):], with)
-		sp := &space{tree: tree{data: bad, pageBytes: 1024, root: root}}
+		sp := &space{tree: tree{data: bad, pageBytes: 1024, root: root, forms: new(forms)}}
 		keys := [][]byte{imageKey(int(key)), imageKey(0), imageKey(77), imageKey(599), imageKey(600), {}}
 		defer func() { // a tree without an end is the one thing that is thrown
 			if r := recover(); r != nil && r != errEndless {

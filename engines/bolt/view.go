@@ -17,6 +17,7 @@ type views struct {
 	mu sync.Mutex
 	// newest is nil until somebody asks; the list itself holds one reference.
 	newest *view
+	forms  [256]atomic.Pointer[forms] // of the spaces, whatever the view
 }
 
 // view is one read transaction, shared.
@@ -24,6 +25,7 @@ type view struct {
 	tx        *bbolt.Tx
 	data      []byte // the map up to the end of what tx sees
 	pageBytes int
+	views     *views
 	refs      int // under views.mu; the last one ends the transaction
 	spaces    [256]atomic.Pointer[space]
 }
@@ -47,7 +49,7 @@ func (vs *views) acquire() (*view, error) {
 		if err != nil {
 			return nil, err
 		}
-		vs.newest = &view{tx: tx, data: vs.db.mapped(tx.Size()), pageBytes: vs.db.pageBytes, refs: 1}
+		vs.newest = &view{tx: tx, data: vs.db.mapped(tx.Size()), pageBytes: vs.db.pageBytes, views: vs, refs: 1}
 	}
 	vs.newest.refs++
 	return vs.newest, nil
@@ -91,12 +93,19 @@ func (v *view) space(s engine.Space) *space {
 	}
 	sp := &space{bucket: v.tx.Bucket([]byte{byte(s)})}
 	if sp.bucket != nil {
-		sp.tree = newTree(v.data, v.pageBytes, sp.bucket)
+		sp.tree = newTree(v.data, v.pageBytes, sp.bucket, v.views.formsOf(s))
 	}
 	if !v.spaces[s].CompareAndSwap(nil, sp) {
 		sp = v.spaces[s].Load()
 	}
 	return sp
+}
+
+func (vs *views) formsOf(s engine.Space) *forms {
+	if vs.forms[s].Load() == nil {
+		vs.forms[s].CompareAndSwap(nil, new(forms))
+	}
+	return vs.forms[s].Load()
 }
 
 // cursor lends a cursor; giveBack returns it for the next one. A cursor keeps its memory, and
