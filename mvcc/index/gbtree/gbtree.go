@@ -17,24 +17,24 @@ func New() index.Index {
 	return tree.New(items{btree.NewG(degree, tree.Less)})
 }
 
-type items struct{ t *btree.BTreeG[*tree.Item] }
+type items struct{ t *btree.BTreeG[tree.Slot] }
 
-func (s items) Get(probe *tree.Item) (*tree.Item, bool) { return s.t.Get(probe) }
-func (s items) Set(it *tree.Item)                       { s.t.ReplaceOrInsert(it) }
-func (s items) Delete(it *tree.Item)                    { s.t.Delete(it) }
+func (s items) Get(probe tree.Slot) (tree.Slot, bool) { return s.t.Get(probe) }
+func (s items) Set(at tree.Slot)                      { s.t.ReplaceOrInsert(at) }
+func (s items) Delete(at tree.Slot)                   { s.t.Delete(at) }
 
-func (s items) Ascend(from *tree.Item, visit func(*tree.Item) bool) {
+func (s items) Ascend(from tree.Slot, visit func(tree.Slot) bool) {
 	s.t.AscendGreaterOrEqual(from, visit)
 }
 
-func (s items) Descend(from *tree.Item, visit func(*tree.Item) bool) {
+func (s items) Descend(from *tree.Slot, visit func(tree.Slot) bool) {
 	if from == nil {
 		s.t.Descend(visit)
 		return
 	}
-	s.t.DescendLessOrEqual(from, visit)
+	s.t.DescendLessOrEqual(*from, visit)
 }
 
-// SlotBytes is a pointer in nodes that are two thirds full, grown by doubling, and a share of
+// SlotBytes is a slot of 16 bytes in nodes that are half to two thirds full, and a share of
 // the node.
-func (items) SlotBytes() int64 { return 13 }
+func (items) SlotBytes() int64 { return 32 }

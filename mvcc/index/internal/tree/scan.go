@@ -27,7 +27,7 @@ func (x *Index) Count(lo, hi []byte, at int64) int {
 }
 
 type hit struct {
-	key   []byte
+	key   string
 	entry index.Entry
 }
 
@@ -48,17 +48,17 @@ func (x *Index) scan(q *index.Query, visit func([]byte, index.Entry) bool) {
 		size = min(size, q.Limit)
 	}
 	hits := make([]hit, 0, size)
-	c := cursor{q: q, at: at, next: &Item{Key: q.Lo}}
+	c := cursor{q: q, at: at, lo: text(q.Lo), hi: text(q.Hi), next: probe(q.Lo)}
 	if q.Back {
-		c.next = nil
-		if q.Hi != nil {
-			c.next, c.skip = &Item{Key: q.Hi}, true
-		}
+		c.next = probe(q.Hi)
+		c.skip, c.last = q.Hi != nil, q.Hi == nil
 	}
+	var key []byte
 	for !c.done {
 		hits = x.collect(&c, hits[:0])
 		for _, h := range hits {
-			if !visit(h.key, h.entry) {
+			key = append(key[:0], h.key...)
+			if !visit(key, h.entry) {
 				return
 			}
 		}
@@ -67,11 +67,13 @@ func (x *Index) scan(q *index.Query, visit func([]byte, index.Entry) bool) {
 
 // cursor is where a scan goes on.
 type cursor struct {
-	q    *index.Query
-	at   int64
-	next *Item
-	skip bool // next itself was visited, or is the bound that is not part of the range
-	done bool
+	q      *index.Query
+	at     int64
+	lo, hi string // those of q
+	next   Slot
+	skip   bool // next itself was visited, or is the bound that is not part of the range
+	last   bool // instead of next, the last of all
+	done   bool
 }
 
 // collect appends the keys of the next stretch to hits.
@@ -80,26 +82,29 @@ func (x *Index) collect(c *cursor, hits []hit) []hit {
 	defer x.mu.RUnlock()
 	c.done = true
 	seen := 0
-	step := func(it *Item) bool {
-		if c.skip && bytes.Equal(it.Key, c.next.Key) {
+	step := func(s Slot) bool {
+		it := s.item
+		if c.skip && it.key == c.next.item.key {
 			return true
 		}
-		if c.q.Back && bytes.Compare(it.Key, c.q.Lo) < 0 ||
-			!c.q.Back && c.q.Hi != nil && bytes.Compare(it.Key, c.q.Hi) >= 0 {
+		if c.q.Back && it.key < c.lo || !c.q.Back && c.q.Hi != nil && it.key >= c.hi {
 			return false
 		}
-		if e, ok := it.hist.At(c.at); ok {
-			hits = append(hits, hit{it.Key, e})
+		if e, ok := it.at(c.at); ok {
+			hits = append(hits, hit{it.key, e})
 		}
 		if seen++; seen == stretch || len(hits) == cap(hits) {
-			c.next, c.skip, c.done = it, true, false
+			c.next, c.skip, c.last, c.done = s, true, false, false
 			return false
 		}
 		return true
 	}
-	if c.q.Back {
-		x.tree.Descend(c.next, step)
-	} else {
+	switch {
+	case c.q.Back && c.last:
+		x.tree.Descend(nil, step)
+	case c.q.Back:
+		x.tree.Descend(&c.next, step)
+	default:
 		x.tree.Ascend(c.next, step)
 	}
 	return hits

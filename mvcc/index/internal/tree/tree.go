@@ -1,39 +1,105 @@
 // Package tree is an index.Index over any ordered tree of pointers: one item a key, one lock over
 // all, as in etcd's index.go. What gbtree and tbtree share; they add the tree.
 //
-// It departs from etcd in three places. A history is flat (package history) instead of a slice of
-// generations, which saves an allocation and 48 bytes a key. Reads and compactions give the lock
+// It departs from etcd in these places. A node holds, beside the pointer to an item, the first eight
+// bytes of its key, so that a search waits for the memory of few items that it only passes. A key
+// that was put once has its revision in the item; other histories are flat (package history)
+// instead of slices of generations, which saves an allocation and 48 bytes a key. Reads and compactions give the lock
 // up every few hundred keys, which the contract allows since a read names its revision; etcd
 // holds it for the whole of a range. And compaction does not clone the tree.
 package tree
 
 import (
-	"bytes"
+	"encoding/binary"
 	"fmt"
+	"strings"
 	"sync"
+	"unsafe" // a key that is only looked for becomes a string without a copy
 
 	"github.com/etalon-kv/etalon/mvcc/index"
 	"github.com/etalon-kv/etalon/mvcc/index/internal/history"
 )
 
-// Item is a key and its history.
-type Item struct {
-	Key  []byte
-	hist history.History
+// Slot is what the nodes of a tree hold of an item.
+type Slot struct {
+	head uint64 // the first eight bytes of the key, zeroes behind its end
+	item *Item
 }
 
-// Less orders items by key.
-func Less(a, b *Item) bool { return bytes.Compare(a.Key, b.Key) < 0 }
+// Less orders slots by key.
+func Less(a, b Slot) bool {
+	if a.head != b.head {
+		return a.head < b.head
+	}
+	return a.item.key < b.item.key
+}
 
-// Tree is the ordered set of items that an Index is built over. The Index locks it.
+// Item is a key and its history.
+type Item struct {
+	key  string
+	main int64            // of the one put that created the key, with sub-revision 0, if that is all
+	hist *history.History // else
+}
+
+// probe is a slot to look for key with, good as long as key does not change.
+func probe(key []byte) Slot {
+	return Slot{headOf(key), &Item{key: text(key)}}
+}
+
+// text is key as a string that is good as long as key does not change.
+func text(key []byte) string { return unsafe.String(unsafe.SliceData(key), len(key)) }
+
+func headOf(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var b [8]byte
+	copy(b[:], key)
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// at is what the key is at a revision.
+func (it *Item) at(at int64) (index.Entry, bool) {
+	switch {
+	case it.hist != nil:
+		return it.hist.At(at)
+	case it.main > at:
+		return index.Entry{}, false
+	}
+	return index.Entry{ModRev: index.Revision{Main: it.main}, CreateRev: it.main, Version: 1}, true
+}
+
+// history is empty for an item that is just being made.
+func (it *Item) history() history.History {
+	switch {
+	case it.hist != nil:
+		return *it.hist
+	case it.main == 0:
+		return history.History{}
+	}
+	return history.First(nil, index.Revision{Main: it.main}, it.main, 1)
+}
+
+func (it *Item) set(h history.History) {
+	switch {
+	case h.Plain():
+		it.main, it.hist = h.Newest().Main, nil
+	case it.hist != nil:
+		*it.hist = h
+	default:
+		it.hist = &h
+	}
+}
+
+// Tree is the ordered set of slots that an Index is built over. The Index locks it.
 type Tree interface {
-	Get(probe *Item) (*Item, bool)
-	Set(it *Item)
-	Delete(it *Item)
-	// Ascend visits the items at or above from until visit answers false; Descend those at or
-	// below it, or all of them for nil.
-	Ascend(from *Item, visit func(*Item) bool)
-	Descend(from *Item, visit func(*Item) bool)
+	Get(probe Slot) (Slot, bool)
+	Set(s Slot)
+	Delete(s Slot)
+	// Ascend visits the slots at or above from until visit answers false; Descend those at or
+	// below it, or all of them for a nil from.
+	Ascend(from Slot, visit func(Slot) bool)
+	Descend(from *Slot, visit func(Slot) bool)
 	// SlotBytes is about what the tree itself takes for an item.
 	SlotBytes() int64
 }
@@ -57,23 +123,32 @@ func (x *Index) Put(key []byte, rev index.Revision) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.advance(key, rev)
-	it, ok := x.tree.Get(&Item{Key: key})
-	if !ok {
-		it = x.insert(key)
+	at, ok := x.tree.Get(probe(key))
+	switch {
+	case ok:
+		h := at.item.history()
+		x.change(at.item, h, h.Put(rev))
+	case rev.Sub == 0:
+		x.insert(key, rev.Main)
+	default:
+		x.change(x.insert(key, 0), history.History{}, history.First(nil, rev, rev.Main, 1))
 	}
-	x.change(it, it.hist.Put(rev))
 }
 
 // Tombstone implements index.Index.
 func (x *Index) Tombstone(key []byte, rev index.Revision) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	it, ok := x.tree.Get(&Item{Key: key})
-	if !ok || !it.hist.Live() {
+	at, ok := x.tree.Get(probe(key))
+	if !ok {
+		return index.ErrNotFound
+	}
+	h := at.item.history()
+	if !h.Live() {
 		return index.ErrNotFound
 	}
 	x.advance(key, rev)
-	x.change(it, it.hist.Tombstone(rev))
+	x.change(at.item, h, h.Tombstone(rev))
 	return nil
 }
 
@@ -85,26 +160,48 @@ func (x *Index) advance(key []byte, rev index.Revision) {
 	x.newest = rev
 }
 
-func (x *Index) insert(key []byte) *Item {
-	it := &Item{Key: bytes.Clone(key)}
-	x.tree.Set(it)
+// insert adds a key with one put at the main revision main, or without a history yet for 0.
+func (x *Index) insert(key []byte, main int64) *Item {
+	it := &Item{key: string(key), main: main}
+	x.tree.Set(Slot{headOf(key), it})
 	x.stats.Keys++
-	x.stats.Bytes += itemBytes + int64(cap(it.Key))
+	x.stats.Live += btoi(main != 0)
+	x.stats.Revisions += btoi(main != 0)
+	x.stats.Bytes += it.sizeBytes()
 	return it
 }
 
-// change gives it a history and keeps the figures.
-func (x *Index) change(it *Item, h history.History) {
-	x.stats.Revisions += h.Len() - it.hist.Len()
-	x.stats.Bytes += revBytes * int64(h.Cap()-it.hist.Cap())
-	x.stats.Live += btoi(h.Live()) - btoi(it.hist.Live())
-	it.hist = h
+// change puts the history h in the place of old and keeps the figures.
+func (x *Index) change(it *Item, old, h history.History) {
+	x.stats.Revisions += h.Len() - old.Len()
+	x.stats.Live += btoi(h.Live()) - btoi(old.Live())
+	x.stats.Bytes -= it.sizeBytes()
+	it.set(h)
+	x.stats.Bytes += it.sizeBytes()
 }
 
 const (
-	itemBytes = 64 // key 24, history 40
+	itemBytes = 32
+	histBytes = 48 // what the heap gives for 40
 	revBytes  = 16
 )
+
+// sizeBytes is what it takes in the heap.
+func (it *Item) sizeBytes() int64 {
+	n := itemBytes + heapBytes(len(it.key))
+	if it.hist != nil {
+		n += histBytes + revBytes*it.hist.Cap()
+	}
+	return int64(n)
+}
+
+// heapBytes is about what the heap gives for n bytes: it has sizes in steps.
+func heapBytes(n int) int {
+	step := 8
+	for ; step < 8192 && n > 4*step; step *= 2 {
+	}
+	return (n + step - 1) / step * step
+}
 
 func btoi(b bool) int {
 	if b {
@@ -117,11 +214,11 @@ func btoi(b bool) int {
 func (x *Index) Get(key []byte, at int64) (index.Entry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	it, ok := x.tree.Get(&Item{Key: key})
+	s, ok := x.tree.Get(probe(key))
 	if !ok {
 		return index.Entry{}, false
 	}
-	return it.hist.At(at)
+	return s.item.at(at)
 }
 
 // Stats implements index.Reader.
@@ -137,32 +234,37 @@ func (x *Index) Stats() index.Stats {
 func (x *Index) Compact(at int64, from []byte, limit int, dropped *index.Set) (next []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	var gone []*Item
+	var gone []Slot
 	seen := 0
-	x.tree.Ascend(&Item{Key: from}, func(it *Item) bool {
+	x.tree.Ascend(probe(from), func(s Slot) bool {
+		it := s.item
 		if seen++; seen > max(limit, 1) {
-			next = bytes.Clone(it.Key)
+			next = []byte(it.key)
 			return false
 		}
-		h, n := it.hist.Compact(nil, at)
+		if it.hist == nil {
+			return true // a single put stays
+		}
+		old := *it.hist
+		h, n := old.Compact(nil, at)
 		if n == 0 {
 			return true
 		}
 		if dropped != nil {
-			for _, r := range it.hist.Revs()[:n] {
+			for _, r := range old.Revs()[:n] {
 				dropped.Add(r.Revision())
 			}
 		}
-		x.change(it, h)
+		x.change(it, old, h)
 		if h.Len() == 0 {
-			gone = append(gone, it)
+			gone = append(gone, s)
 		}
 		return true
 	})
-	for _, it := range gone {
-		x.tree.Delete(it)
+	for _, s := range gone {
+		x.tree.Delete(s)
 		x.stats.Keys--
-		x.stats.Bytes -= itemBytes + int64(cap(it.Key))
+		x.stats.Bytes -= s.item.sizeBytes()
 	}
 	return next
 }
@@ -174,20 +276,22 @@ func (x *Index) Restore(chunk []index.Record) error {
 	var it *Item
 	for i := range chunk {
 		r := &chunk[i]
-		if it == nil || !bytes.Equal(it.Key, r.Key) {
-			if it != nil && bytes.Compare(r.Key, it.Key) < 0 {
-				return fmt.Errorf("%w: key %q stands behind %q", index.ErrContradiction, r.Key, it.Key)
+		if it == nil || it.key != string(r.Key) {
+			if it != nil && strings.Compare(string(r.Key), it.key) < 0 {
+				return fmt.Errorf("%w: key %q stands behind %q", index.ErrContradiction, r.Key, it.key)
 			}
-			var ok bool
-			if it, ok = x.tree.Get(&Item{Key: r.Key}); !ok {
-				it = x.insert(r.Key)
+			if s, ok := x.tree.Get(probe(r.Key)); ok {
+				it = s.item
+			} else {
+				it = x.insert(r.Key, 0)
 			}
 		}
-		h, err := it.hist.Add(r)
+		old := it.history()
+		h, err := old.Add(r)
 		if err != nil {
 			return err
 		}
-		x.change(it, h)
+		x.change(it, old, h)
 		if r.Rev.Compare(x.newest) > 0 {
 			x.newest = r.Rev
 		}
