@@ -69,6 +69,7 @@ var verbs = map[string]int{
 	"campaign":    1,
 	"write":       2, // so many clients write there
 	"snapshot":    1,
+	"forgetlog":   1, // it makes all durable that it has applied, and cuts its log there
 	"rejoin":      1, // it is removed, forgets its log, and is added again
 	"storm":       1, // for how long everybody but those who lead campaigns all the time
 	"stick":       1, // a client reads there for a while, whoever leads
@@ -164,7 +165,10 @@ func (g *group) ask(m *member, a action) bool {
 			_ = g.write(m) // refused: nothing happens
 		}
 	case "snapshot":
-		m.snapshot()
+		m.snapshot(m.rng.IntN(g.plan.keep))
+	case "forgetlog":
+		m.checkpoint()
+		m.snapshot(0)
 	}
 	m.event()
 	return err == nil

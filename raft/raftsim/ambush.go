@@ -62,6 +62,41 @@ func (g *group) deafen(m *member) {
 	g.act("cut", args...)
 }
 
+// freeze lets a member stand still, half of the time longer than it takes to elect another, and then it
+// goes on without hearing of that at once.
+func (g *group) freeze(m *member) {
+	d := g.around(time.Duration(g.plan.cfg.ElectionTicks) * g.plan.tick)
+	if g.plan.has(Ambushes) && g.plan.has(OneWayCuts|Partitions) && g.rng.IntN(2) == 0 {
+		d *= 2
+		args := []int64{(d + g.around(50*time.Millisecond)).Microseconds()}
+		for _, from := range g.addrs {
+			args = append(args, int64(from), int64(m.id))
+		}
+		g.act("cut", args...)
+		if m.running() && m.before.Soft.Role == raft.Leader {
+			g.w.Sometimes("a leader stands still and wakes up alone")
+		}
+	}
+	g.act("pause", int64(m.id), d.Microseconds())
+}
+
+// changeApplies is told that m has been given a membership change to apply. Where that takes its time, a snapshot can
+// overtake it: others go on, and forget the entries that it is sent next.
+func (g *group) changeApplies(m *member) {
+	if !g.faultsOn || g.script != nil || !g.plan.has(Ambushes) || !g.plan.has(SlowApplies) || !g.plan.has(Compaction) || g.rng.IntN(2) > 0 {
+		return
+	}
+	l := g.leader()
+	if l == nil || l == m {
+		return
+	}
+	g.w.Sometimes("others forget what a member is to be sent, while it applies a membership change")
+	wait := g.around(g.plan.apply / 4)
+	g.act("cut", wait.Microseconds(), int64(l.id), int64(m.id))
+	g.w.After(wait/4, func() { g.act("write", int64(l.id), 2) })
+	g.w.After(wait*9/10, func() { g.act("forgetlog", int64(l.id)) })
+}
+
 // mute lets nobody hear a member for a while: one that stands for election, because it was told to, comes into a term
 // of which nobody knows.
 func (g *group) mute(m *member) {

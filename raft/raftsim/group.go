@@ -213,7 +213,7 @@ func (g *group) snapshots() {
 		return
 	}
 	if m := g.some(); m != nil {
-		m.snapshot()
+		m.snapshot(m.rng.IntN(g.plan.keep))
 		m.event()
 	}
 }

@@ -65,7 +65,7 @@ func (g *group) strike(fault Faults, m *member) {
 			g.act("roll", id)
 		}
 	case Pauses:
-		g.act("pause", id, g.around(time.Duration(g.plan.cfg.ElectionTicks)*g.plan.tick).Microseconds())
+		g.freeze(m)
 	case Jumps:
 		g.act("jump", id, g.rng.Int64N((2*time.Hour).Microseconds())-time.Hour.Microseconds())
 	case Membership:

@@ -149,7 +149,7 @@ func (p *plan) drawTheme(rng *rand.Rand) {
 	switch theme {
 	case 0:
 		p.cfg.CheckQuorum, p.cfg.ReadMode = true, raft.ReadLease
-		p.faults |= OneWayCuts | Transfers | Crashes | Ambushes
+		p.faults |= OneWayCuts | Transfers | Crashes | Pauses | Ambushes
 		p.nemesis = hurry
 	case 1:
 		p.faults |= Membership | Crashes | OneWayCuts | Ambushes

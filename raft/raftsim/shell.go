@@ -64,6 +64,9 @@ func (m *member) take() bool {
 	}
 	m.serve()
 	m.applying = append(m.applying, rd.Committed...)
+	if slices.ContainsFunc(rd.Committed, func(e raft.Entry) bool { return e.Type == raft.EntryConfChange }) {
+		m.g.changeApplies(m)
+	}
 	w := pendingWrite{rd: rd, after: rd.AfterPersist}
 	w.rd.Messages, w.rd.AfterPersist, w.rd.Committed, w.rd.Reads = nil, nil, nil, nil
 	m.writes = append(m.writes, w)
@@ -79,6 +82,10 @@ func (m *member) send(messages []raft.Message) {
 		msg := &messages[i]
 		g.oracle.sent(m, msg)
 		g.w.Note("send", uint64(m.id), uint64(msg.To), uint64(msg.Type), uint64(msg.Term), uint64(msg.Index))
+		if msg.Type == raft.MsgSnap && g.faultsOn && g.plan.has(Loss) && m.rng.IntN(4) == 0 { // it is big
+			g.w.Sometimes("snapshot lost")
+			continue
+		}
 		m.post(msg)
 		if msg.Type == raft.MsgSnap {
 			g.w.Sometimes("snapshot sent")
@@ -165,10 +172,18 @@ func (m *member) write() {
 	m.host.Later(time.Duration(m.rng.Int64N(int64(time.Millisecond))), m.written)
 }
 
-// cutShort ends the process, in one case of eight, while a membership change is being written.
+// cutShort ends the process, in one case of eight, while a membership change is being written; in one of
+// two, if what proves the one before it to be committed is in the same write.
 func (m *member) cutShort() bool {
 	g, last := m.g, &m.writes[m.writing-1].rd
-	if !g.faultsOn || !g.plan.has(CrashPoints) || !slices.ContainsFunc(last.Entries, func(e raft.Entry) bool { return e.Type == raft.EntryConfChange }) || m.rng.IntN(8) > 0 {
+	if !g.faultsOn || !g.plan.has(CrashPoints) || !slices.ContainsFunc(last.Entries, func(e raft.Entry) bool { return e.Type == raft.EntryConfChange }) {
+		return false
+	}
+	n := 8
+	if c := g.oracle.lastChange(&m.durable, 0, m.durable.last()); c > m.durable.hard.Commit && c <= last.HardState.Commit {
+		n = 2
+	}
+	if m.rng.IntN(n) > 0 {
 		return false
 	}
 	g.w.Sometimes("crash while a membership change is written")
@@ -307,8 +322,8 @@ func (m *member) serve() {
 	m.reads = rest
 }
 
-// snapshot marks the durable state as a snapshot and cuts the log behind it.
-func (m *member) snapshot() {
+// snapshot marks the durable state as a snapshot and cuts the log so many entries before it.
+func (m *member) snapshot(keep int) {
 	at := m.kept.applied
 	if stored, err := m.log.InitialState(); err != nil || at <= stored.SnapshotIndex {
 		m.must(err)
@@ -320,7 +335,7 @@ func (m *member) snapshot() {
 	m.pending = append(m.pending, record{mark: at})
 	first, err := m.log.FirstIndex()
 	m.must(err)
-	if to := at - min(at, raft.Index(m.rng.IntN(m.g.plan.keep))); to >= first {
+	if to := at - min(at, raft.Index(keep)); to >= first {
 		if m.broken(m.log.Compact(to)) {
 			return
 		}
