@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -105,6 +106,33 @@ func (d *Disk) Image() *Disk {
 		to.stable = maps.Clone(to.names)
 	}
 	return c
+}
+
+// FlipBit changes one bit of what is durable, in a file that holds something, at or before the last byte there that
+// is not zero; it returns the place in words. Without such a file it does nothing.
+func (d *Disk) FlipBit(rng *rand.Rand) string {
+	type place struct {
+		name string
+		f    *file
+		used int
+	}
+	var places []place
+	for _, dir := range d.dirs {
+		for _, name := range slices.Sorted(maps.Keys(dir.stable)) {
+			f := dir.stable[name]
+			if used := len(bytes.TrimRight(f.stable, "\x00")); used > 0 {
+				places = append(places, place{dir.name + "/" + name, f, used})
+			}
+		}
+	}
+	if len(places) == 0 {
+		return "nowhere"
+	}
+	p := places[rng.IntN(len(places))]
+	at, bit := rng.IntN(p.used), rng.IntN(8)
+	p.f.stable[at] ^= 1 << bit
+	p.f.now = slices.Clone(p.f.stable)
+	return fmt.Sprintf("%s, byte %d, bit %d", p.name, at, bit)
 }
 
 // Restore puts an Image in the place of everything, as an old backup would; NewDisk's result stands

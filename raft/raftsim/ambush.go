@@ -38,8 +38,8 @@ func (g *group) changeCommits(m *member) {
 		args = append(args, int64(m.id), int64(to))
 	}
 	g.act("cut", args...)
-	if g.rng.IntN(2) == 0 { // its log shall be longer than those of all others, too
-		g.act("write", int64(m.id), 1+g.rng.Int64N(3))
+	if n := g.rng.Int64N(6); n > 0 && n < 4 { // its log shall be longer than those of all others, too
+		g.w.After(g.around(time.Millisecond), func() { g.act("write", int64(m.id), n) })
 	}
 	if g.plan.has(Crashes|PowerCuts) && g.rng.IntN(2) == 0 {
 		g.w.After(g.around(20*time.Millisecond), func() {
@@ -92,7 +92,7 @@ func (g *group) changeApplies(m *member) {
 	}
 	g.w.Sometimes("others forget what a member is to be sent, while it applies a membership change")
 	wait := g.around(g.plan.apply / 4)
-	g.act("cut", wait.Microseconds(), int64(l.id), int64(m.id))
+	g.w.After(g.around(time.Millisecond), func() { g.act("cut", wait.Microseconds(), int64(l.id), int64(m.id)) })
 	g.w.After(wait/4, func() { g.act("write", int64(l.id), 2) })
 	g.w.After(wait*9/10, func() { g.act("forgetlog", int64(l.id)) })
 }

@@ -23,7 +23,9 @@
 //
 // Much of what goes wrong goes wrong at a bad moment: a leader crashes or is cut off right after a membership
 // change or a transfer, or when it alone knows a change to be committed; everybody campaigns while members crash;
-// a read is asked of every member that still believes to lead at the moment in which another one commits.
+// a read is asked of every member that still believes to lead at the moment in which another one commits; a
+// leader stands still and wakes up cut off; a change leaves one or two of all members, and their leader dies with what
+// they need to know; whom leadership is handed to is not heard; a snapshot overtakes a change that is being applied.
 //
 // # What is checked, and when
 //
@@ -40,7 +42,7 @@
 // election timeouts; nobody believes for longer in a leader who is silent; a transfer ends; sessions differ.
 //
 // At every start of a member: its log holds what was durable, and beyond that some beginning of what was
-// being written, exactly.
+// being written, exactly. At some, bits are flipped in copies of its disk: each is refused, or nothing is different.
 //
 // Of clients: every write answers with its revision, its place in the one order of all writes, and every
 // read with the revision it has seen. An answer lies beyond what anybody had been told when the request
@@ -60,6 +62,6 @@
 //
 // # What is not there
 //
-// A disk that silently returns other bytes than it holds: the log's own tests do that. Figures of simulated time can not
+// A disk that returns other bytes while the log is open: the log's own tests do that. Figures of simulated time can not
 // be compared between simulators, which differ in how much happens in a second of it.
 package raftsim

@@ -19,6 +19,7 @@ type group struct {
 	oracle        oracle
 	rng           *rand.Rand // of the nemesis
 	clientRng     *rand.Rand
+	rotRng        *rand.Rand
 	faultsOn      bool
 	lost          bool   // a disk was lost
 	writes, reads uint64 // that clients asked for
@@ -27,6 +28,7 @@ type group struct {
 	script   *Script
 	recorded *[]action
 	actions  int
+	handed   int // requests to lead and to hand over that have arrived
 	// Everybody is down until asleepTo, and was in all for slept.
 	asleepTo, slept time.Duration
 	history         *history
@@ -42,7 +44,7 @@ func (g *group) fail(format string, args ...any) {
 
 // newGroup makes the group of a plan; the world's seed decides the rest.
 func newGroup(w *sim.World, p plan) *group {
-	g := &group{w: w, plan: p, rng: w.Rand("nemesis"), clientRng: w.Rand("clients"), faultsOn: true}
+	g := &group{w: w, plan: p, rng: w.Rand("nemesis"), clientRng: w.Rand("clients"), rotRng: w.Rand("rot"), faultsOn: true}
 	g.net = sim.NewNetwork(w, g.plan.link)
 	g.oracle = newOracle(g)
 	var founders raft.ConfState

@@ -118,6 +118,7 @@ func (m *member) start() {
 	if err != nil {
 		g.fail("member %d: %v", m.id, err)
 	}
+	m.rot(&found)
 	m.durable, m.pending, m.view = found, nil, found.clone()
 	m.lastChange = g.oracle.lastChange(&m.view, 0, m.view.last())
 	m.log, m.state = log, m.kept

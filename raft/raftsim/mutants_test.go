@@ -11,7 +11,11 @@ import (
 	"testing"
 )
 
-type mutant struct{ name, file, old, new string }
+// mutant is a change of a file: of changes, each first string is replaced by the second.
+type mutant struct {
+	name, file string
+	changes    [][2]string
+}
 
 func mutants(t *testing.T) []mutant {
 	b, err := os.ReadFile("testdata/mutants.txt")
@@ -22,11 +26,15 @@ func mutants(t *testing.T) []mutant {
 	for _, part := range strings.Split(string(b), "\n=== ")[1:] {
 		head, body, _ := strings.Cut(part, "\n")
 		name, file, ok := strings.Cut(head, ", ")
-		before, after, ok2 := strings.Cut(body+"\n", "\n---\n")
-		if !ok || !ok2 {
-			t.Fatalf("testdata/mutants.txt: malformed part %q", head)
+		m := mutant{name: name, file: file}
+		for _, c := range strings.Split(strings.TrimSuffix(body, "\n"), "\n+++\n") {
+			before, after, ok2 := strings.Cut(c+"\n", "\n---\n")
+			if !ok || !ok2 {
+				t.Fatalf("testdata/mutants.txt: malformed part %q", head)
+			}
+			m.changes = append(m.changes, [2]string{before, strings.TrimSuffix(after, "\n")})
 		}
-		all = append(all, mutant{name, file, before, strings.TrimSuffix(strings.TrimSuffix(after, "\n"), "\n")})
+		all = append(all, m)
 	}
 	return all
 }
@@ -37,10 +45,14 @@ func (m *mutant) mutated(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(b), m.old); n != 1 {
-		t.Fatalf("%s: what it replaces occurs %d times in %s: bring testdata/mutants.txt up to date", m.name, n, m.file)
+	text := string(b)
+	for _, c := range m.changes {
+		if n := strings.Count(text, c[0]); n != 1 {
+			t.Fatalf("%s: what it replaces, %q, occurs %d times in %s: bring testdata/mutants.txt up to date", m.name, c[0], n, m.file)
+		}
+		text = strings.Replace(text, c[0], c[1], 1)
 	}
-	return strings.Replace(string(b), m.old, m.new, 1)
+	return text
 }
 
 func TestMutantsFitTheCode(t *testing.T) {

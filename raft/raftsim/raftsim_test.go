@@ -129,11 +129,13 @@ var common = []string{"crash of a leader", "crash of a candidate", "crash in the
 	"joint configuration", "failed sync", "disk lost", "power cut of the whole group", "power or disk fails during recovery",
 	"crash point: before acknowledging to itself", "crash point: before acknowledging to others", "read at a leader that was replaced",
 	"ambush", "a change that removes the leader and most of the others", "leader crash before its membership change is committed", "leader crash before its membership change is applied",
+	"a flipped bit is found", "a leader stands still and wakes up alone", "crash while a membership change is written", "snapshot lost",
 	"log forgotten", "a week passes", "disk rolled back"}
 
 var rare = []string{"leader crash in a joint configuration", "leader crash in the middle of a snapshot", "leader crash in the middle of a transfer",
 	"crash point: before installing a snapshot", "majority lost for good", "state machine behind the log's snapshot",
-	"removed and added again", "an answer from before a removal", "a leader with a lease hears nobody after a transfer", "nobody hears who leadership is handed to", "cut off with a change that only the leader knows to be committed", "an old disk is told what it has lost"}
+	"removed and added again", "an answer from before a removal", "a leader with a lease hears nobody after a transfer", "nobody hears who leadership is handed to",
+	"others forget what a member is to be sent, while it applies a membership change", "cut off with a change that only the leader knows to be committed", "an old disk is told what it has lost"}
 
 func (s *sweep) mustHaveMet() {
 	if s.n < 120 {

@@ -19,6 +19,9 @@ func (m *member) deliver(_ uint64, b []byte) {
 	m.must(msg.Decode(b))
 	m.g.w.Note("deliver", uint64(m.id), uint64(msg.From), uint64(msg.Type), uint64(msg.Term), uint64(msg.Index))
 	m.catchUp()
+	if msg.Type == raft.MsgTransferLeader || msg.Type == raft.MsgTimeoutNow {
+		m.g.handed++
+	}
 	m.g.oracle.hears(m, &msg)
 	if msg.Type == raft.MsgSnap && m.g.faultsOn && m.g.plan.has(Loss) && m.rng.IntN(4) == 0 {
 		m.must(m.node.RefuseSnapshot(msg))
