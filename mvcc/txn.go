@@ -279,6 +279,32 @@ func (t *Txn) Compact(rev int64) error {
 	return nil
 }
 
+// Leap lets the history go on n revisions later, and makes that revision the oldest that can be read:
+// who has seen this store with up to n-1 revisions more will see none twice with another content. The
+// revision itself is key written and deleted. It must come before any change. Errors: ErrNegative for
+// n below 1, ErrFutureRevision for one out of reach, those of Put.
+func (t *Txn) Leap(n int64, key []byte) error {
+	switch {
+	case t.done:
+		return ErrDone
+	case n < 1:
+		return fmt.Errorf("%w: a leap of %d revisions", ErrNegative, n)
+	case n >= index.MaxMain-t.base:
+		return fmt.Errorf("%w: a leap of %d revisions from %d", ErrFutureRevision, n, t.base)
+	case t.main != t.base+1 || t.sub > 0:
+		return fmt.Errorf("mvcc: a leap from revision %d with changes before it", t.base)
+	}
+	t.main = t.base + n
+	if _, err := t.Put(key, nil, 0); err != nil {
+		return err
+	}
+	if _, err := t.Delete(key); err != nil {
+		return err
+	}
+	t.Next()
+	return t.Compact(t.main - 1)
+}
+
 func (t *Txn) setMeta(key, value []byte) error {
 	switch {
 	case t.done:

@@ -86,6 +86,9 @@ func (n *Node) introduce() []byte {
 	return text
 }
 
+// memberName is the directory below the data directory that has what belongs to the member.
+const memberName = "member"
+
 // Node is a running member: its log, state and replica, and the server of it.
 type Node struct {
 	Server  *Server
@@ -103,7 +106,7 @@ type Node struct {
 // StartNode opens the member in c.Dir, or makes it, and starts it. The caller must Close it.
 func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
 	n := &Node{config: c}
-	dir := filepath.Join(c.Dir, "member")
+	dir := filepath.Join(c.Dir, memberName)
 	if err := n.identify(dir); err != nil {
 		return nil, err
 	}
@@ -170,17 +173,26 @@ func (n *Node) identify(dir string) error {
 		}
 		return fmt.Errorf("%w: the cluster has no member with peer URLs %q", ErrIdentity, n.config.PeerURLs)
 	}
+	if err := n.found(); err != nil {
+		return err
+	}
+	return n.id.store(dir)
+}
+
+// found decides who a founding member is.
+func (n *Node) found() error {
 	if n.config.Cluster[n.config.Name] == nil {
 		return fmt.Errorf("%w: the initial cluster does not name %q", ErrIdentity, n.config.Name)
 	}
-	for _, m := range n.founders() {
+	n.id = identity{Format: identityFormat, Name: n.config.Name, Incarnation: newIncarnation(), Engine: n.config.Engine, Founding: true}
+	founders := n.founders()
+	for _, m := range founders {
 		if m.Name == n.config.Name {
 			n.id.Member = m.ID
 		}
 	}
-	n.id.Founding = true
-	n.id.Cluster = ClusterID(founderIDs(n.founders()))
-	return n.id.store(dir)
+	n.id.Cluster = ClusterID(founderIDs(founders))
+	return nil
 }
 
 // founders are the members that the cluster begins with. All of them must find the same.

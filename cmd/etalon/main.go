@@ -60,7 +60,7 @@ func etalon(ctx context.Context, args []string, tty terminal) int {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		runCommand(tty), benchCommand(tty), reportCommand(tty), plotCommand(tty), compareCommand(tty),
-		exportCommand(tty), listCommand(tty), selftestCommand(tty), versionCommand(tty), measureCommand(tty), serveCommand(tty), clusterCommand(tty),
+		exportCommand(tty), listCommand(tty), selftestCommand(tty), versionCommand(tty), measureCommand(tty), serveCommand(tty), clusterCommand(tty), snapshotCommand(tty),
 	)
 	addCompletions(root)
 	err := root.ExecuteContext(ctx)

@@ -332,12 +332,9 @@ func (o *serveOptions) checkURLs() error {
 			return fmt.Errorf("--%s is empty", list.flag)
 		}
 		for _, text := range list.urls {
-			u, err := url.Parse(text)
-			if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" {
-				return fmt.Errorf("--%s has %q, accepted: http://HOST:PORT or https://HOST:PORT", list.flag, text)
-			}
-			if _, _, err := net.SplitHostPort(u.Host); err != nil {
-				return fmt.Errorf("--%s has %q: %v", list.flag, text, err)
+			u, err := checkURL(list.flag, text)
+			if err != nil {
+				return err
 			}
 			if !list.listen {
 				continue
@@ -353,6 +350,18 @@ func (o *serveOptions) checkURLs() error {
 	}
 	_, err := o.members()
 	return err
+}
+
+// checkURL parses a URL that a flag has.
+func checkURL(flag, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" {
+		return nil, fmt.Errorf("--%s has %q, accepted: http://HOST:PORT or https://HOST:PORT", flag, text)
+	}
+	if _, _, err := net.SplitHostPort(u.Host); err != nil {
+		return nil, fmt.Errorf("--%s has %q: %v", flag, text, err)
+	}
+	return u, nil
 }
 
 func loopback(host string) bool {

@@ -51,7 +51,7 @@ var allowed = map[string][]string{
 	"replica":            {"raft", "raft/wal", "raft/kvlog", "replica/peers"},
 	"replica/peers":      {"raft"},
 	"replica/replicasim": {"replica", "raft", "raft/wal", "sim", "apply", "mvcc", "mvcc/index", "mvcc/index/...", "engine", "engines/mem"},
-	"server":             {"apply", "mvcc", "replica", "replica/peers", "raft", "server/wire", "server/rpc"},
+	"server":             {"apply", "engine", "mvcc", "replica", "replica/peers", "raft", "server/wire", "server/rpc"},
 	"server/rpc":         {},
 	"server/security":    {},
 	"server/web":         {"server"},
