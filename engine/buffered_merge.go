@@ -1,6 +1,9 @@
 package engine
 
-import "bytes"
+import (
+	"bytes"
+	"sort"
+)
 
 // Scan merges the layers and the base.
 func (sn *bufferedSnapshot) Scan(s Space, lo, hi []byte) Iterator {
@@ -30,6 +33,7 @@ func (sn *bufferedSnapshot) scan(s Space, lo, hi []byte, back bool) Iterator {
 	} else {
 		m.base = sn.view.base.snap.Scan(s, m.lo, m.hi)
 	}
+	m.ahead, _ = m.base.(Chunker)
 	for i, g := range sn.layers[:sn.n] {
 		m.walks[i].group = g
 		m.ranges = m.ranges || len(g.rangeDeletes()) > 0
@@ -39,26 +43,34 @@ func (sn *bufferedSnapshot) scan(s Space, lo, hi []byte, back bool) Iterator {
 	return m
 }
 
+// readAhead is how many pairs are taken from a base at once for a caller that asks key by key.
+const readAhead = 8
+
 // mergeIterator walks the base and the layers side by side. Where several have the same key, the
-// newest layer wins; deletions hide what is older.
+// newest layer wins; deletions hide what is older. Few keys of a range are pending, so it does not
+// go key by key: it shows runs of the base's keys, each up to the next key of a layer.
 type mergeIterator struct {
 	snap  *bufferedSnapshot
 	space Space
 	back  bool
-	began bool
 	ended bool
 
-	base    Iterator
-	baseKey []byte // next of the base, nil if none
+	base     Iterator
+	ahead    Chunker // base, if it is one
+	baseEnd  bool
+	baseRest []Pair  // of the base, not shown yet
+	baseOne  [1]Pair // room for it where the base hands out one pair at a time
+	size     int     // of the base's next chunk, if nobody says how many keys are wanted
 
 	top    int // index of the walk with the next key of all layers, newest of equals; -1: none
 	topKey []byte
 	ranges bool // some layer has range deletions
 	walks  [maxLayers]walk
 
-	key      []byte // shown; nil if nothing is
-	value    []byte // shown, unless fromBase
-	fromBase bool   // shown is the base's current pair
+	run  []Pair // run[at] is shown; part of what was in baseRest, or one
+	at   int
+	one  [1]Pair // room for a pair of a layer
+	lazy bool    // the value of run[0] is still to be asked for, from the base
 
 	lo, hi []byte
 	err    error
@@ -131,56 +143,104 @@ func (m *mergeIterator) order(a, b []byte) int {
 }
 
 func (m *mergeIterator) Next() bool {
+	if at := m.at + 1; at < len(m.run) && !m.snap.closed.Load() {
+		m.at = at
+		return true
+	}
+	m.size = min(2*m.size+2, readAhead)
+	return m.turn(m.size)
+}
+
+// Chunk hands out the next run.
+func (m *mergeIterator) Chunk(most int) []Pair {
+	first := m.at + 1
+	if first >= len(m.run) || m.snap.closed.Load() {
+		if !m.turn(most) {
+			return nil
+		}
+		if m.lazy && m.Value() == nil {
+			return nil
+		}
+		first = 0
+	}
+	end := first + min(len(m.run)-first, most)
+	m.at = end - 1
+	return m.run[first:end:end]
+}
+
+// turn finds the next run and shows its first pair. most is how many pairs are wanted of the base,
+// if it has any say in that.
+func (m *mergeIterator) turn(most int) bool {
 	if m.snap.closed.Load() || m.ended {
 		return m.end(nil)
 	}
-	if m.fromBase || !m.began {
-		m.began, m.fromBase = true, false
-		if !m.stepBase() {
+	m.run, m.at, m.lazy = nil, 0, false
+	for {
+		if len(m.baseRest) == 0 && !m.baseEnd && !m.fetch(most) {
 			return false
 		}
-	}
-	for {
-		if m.baseKey != nil {
-			c := -1
-			if m.top >= 0 {
-				c = m.order(m.baseKey, m.topKey)
+		if n := m.free(); n > 0 {
+			m.run, m.baseRest = m.baseRest[:n], m.baseRest[n:]
+			m.lazy = m.ahead == nil
+			return true
+		}
+		if m.top < 0 {
+			if len(m.baseRest) == 0 {
+				return m.end(nil)
 			}
-			if c < 0 && !(m.ranges && m.hidden(m.baseKey, 0)) {
-				m.key, m.fromBase = m.baseKey, true
-				return true
-			}
-			if c <= 0 { // hidden by a range deletion or by a write to the same key
-				if !m.stepBase() {
-					return false
-				}
+			m.baseRest = m.baseRest[1:] // hidden by a range deletion
+			continue
+		}
+		if len(m.baseRest) > 0 {
+			c := m.order(m.baseRest[0].Key, m.topKey)
+			if c <= 0 { // hidden by a range deletion, or by a write to the same key
+				m.baseRest = m.baseRest[1:]
 			}
 			if c < 0 {
 				continue
 			}
-		} else if m.top < 0 {
-			return m.end(nil)
 		}
 		key, v := m.topKey, m.walks[m.top].version
 		m.passTop()
 		if !v.deleted && !(m.ranges && m.hidden(key, v.seq)) {
-			m.key, m.value = key, v.value
+			m.one[0] = Pair{key, v.value}
+			m.run = m.one[:]
 			return true
 		}
 	}
 }
 
-// stepBase moves the base on. It answers false, with the iteration ended, if the base failed.
-func (m *mergeIterator) stepBase() bool {
-	if m.base.Next() {
-		m.baseKey = m.base.Key()
-		return true
+// fetch gets baseRest from the base. It answers false, with the iteration ended, if the base failed.
+func (m *mergeIterator) fetch(most int) bool {
+	if m.ahead != nil {
+		m.baseRest = m.ahead.Chunk(most)
+	} else if m.base.Next() {
+		m.baseOne[0] = Pair{Key: m.base.Key()}
+		m.baseRest = m.baseOne[:]
 	}
-	m.baseKey = nil
-	if err := m.base.Err(); err != nil {
-		return m.end(err)
+	if len(m.baseRest) == 0 {
+		m.baseEnd = true
+		if err := m.base.Err(); err != nil {
+			return m.end(err)
+		}
 	}
 	return true
+}
+
+// free tells how many pairs of baseRest come before the next key of the layers and are not hidden.
+func (m *mergeIterator) free() int {
+	n := len(m.baseRest)
+	if m.top >= 0 && n > 0 && m.order(m.baseRest[n-1].Key, m.topKey) >= 0 {
+		n = sort.Search(n-1, func(i int) bool { return m.order(m.baseRest[i].Key, m.topKey) >= 0 })
+	}
+	if m.ranges {
+		for i := range n {
+			if m.hidden(m.baseRest[i].Key, 0) {
+				return i
+			}
+		}
+	}
+	return n
 }
 
 // passTop moves every walk that stands on the top key.
@@ -209,25 +269,32 @@ func (m *mergeIterator) end(err error) bool {
 	if !m.ended {
 		m.ended, m.err = true, err
 	}
-	m.key, m.value, m.fromBase = nil, nil, false
+	m.run, m.at, m.baseRest, m.lazy = nil, 0, nil, false
 	return false
 }
 
 func (m *mergeIterator) Key() []byte {
-	if m.snap.closed.Load() {
-		return nil
+	if uint(m.at) < uint(len(m.run)) && !m.snap.closed.Load() {
+		return m.run[m.at].Key
 	}
-	return m.key
+	return nil
 }
 
+// Value asks a base that hands out one pair at a time only now: it may have to fetch it. If that
+// finds damage, the iteration ends.
 func (m *mergeIterator) Value() []byte {
-	if m.snap.closed.Load() {
+	if uint(m.at) >= uint(len(m.run)) || m.snap.closed.Load() {
 		return nil
 	}
-	if m.fromBase {
-		return m.base.Value()
+	if m.lazy {
+		value := m.base.Value()
+		if value == nil {
+			m.end(m.base.Err())
+			return nil
+		}
+		m.run[0].Value, m.lazy = value, false
 	}
-	return m.value
+	return m.run[m.at].Value
 }
 
 func (m *mergeIterator) Err() error {

@@ -66,6 +66,25 @@ func list(t *testing.T, it engine.Iterator) []string {
 	return all
 }
 
+// walk is list by a Walker, backwards if most is even.
+func walk(t *testing.T, snap engine.Snapshot, s engine.Space, lo, hi []byte, most int) []string {
+	t.Helper()
+	it := snap.Scan(s, lo, hi)
+	if most%2 == 0 {
+		it = snap.ScanBack(s, lo, hi)
+	}
+	var all []string
+	for w := engine.Walk(it, most); w.Next(); {
+		for _, p := range w.Run() {
+			all = append(all, fmt.Sprintf("%q=%q", p.Key, p.Value))
+		}
+	}
+	if err := it.Close(); err != nil {
+		t.Fatalf("walk: %v", err)
+	}
+	return all
+}
+
 // posing is a backend that poses with other abilities than its own, to reach what Buffered does
 // for them.
 type posing struct {
@@ -74,6 +93,39 @@ type posing struct {
 }
 
 func (p posing) Caps() engine.Caps { return p.caps }
+
+func (p posing) Snapshot() (engine.Snapshot, error) {
+	s, err := p.Backend.Snapshot()
+	return ahead{s}, err
+}
+
+// ahead is a snapshot whose iterators are Chunkers.
+type ahead struct{ engine.Snapshot }
+
+func (a ahead) Scan(s engine.Space, lo, hi []byte) engine.Iterator {
+	return &chunked{Iterator: a.Snapshot.Scan(s, lo, hi)}
+}
+
+func (a ahead) ScanBack(s engine.Space, lo, hi []byte) engine.Iterator {
+	return &chunked{Iterator: a.Snapshot.ScanBack(s, lo, hi)}
+}
+
+type chunked struct {
+	engine.Iterator
+	chunk []engine.Pair
+}
+
+func (c *chunked) Chunk(most int) []engine.Pair {
+	for _, p := range c.chunk { // nobody may have kept them
+		copy(p.Key, "????")
+		copy(p.Value, "????")
+	}
+	c.chunk = c.chunk[:0]
+	for len(c.chunk) < min(most, 5) && c.Next() {
+		c.chunk = append(c.chunk, engine.Pair{Key: bytes.Clone(c.Key()), Value: append([]byte{}, c.Value()...)})
+	}
+	return c.chunk
+}
 
 // twinRun is one random history.
 type twinRun struct {
@@ -233,6 +285,14 @@ func (r *twinRun) look(v twinView) {
 	}
 	if got, want := list(r.t, v.snap.Scan(s, lo, hi)), v.state.list(s, lo, hi, false); !slices.Equal(got, want) {
 		r.t.Fatalf("Scan(%d, %q, %q)\n  is %s\nwant %s", s, lo, hi, got, want)
+	}
+	most := r.rand.IntN(12)
+	walked := v.state.list(s, lo, hi, most%2 == 0)
+	if most > 0 {
+		walked = walked[:min(most, len(walked))]
+	}
+	if got := walk(r.t, v.snap, s, lo, hi, most); !slices.Equal(got, walked) {
+		r.t.Fatalf("a walk of %d over %d, [%q, %q)\n  is %s\nwant %s", most, s, lo, hi, got, walked)
 	}
 	if got, want := list(r.t, v.snap.ScanBack(s, lo, hi)), v.state.list(s, lo, hi, true); !slices.Equal(got, want) {
 		r.t.Fatalf("ScanBack(%d, %q, %q)\n  is %s\nwant %s", s, lo, hi, got, want)

@@ -41,23 +41,32 @@ func (d *dumper) space(ctx context.Context, view Snapshot, s Space) error {
 	}
 	it := view.Scan(s, nil, nil)
 	defer it.Close() // its error is that of Err, or ErrClosed after the Close below
-	for it.Next() {
-		key, value := it.Key(), it.Value()
-		if len(value) > maxBlockBytes-MaxKeyBytes-16 {
-			return fmt.Errorf("key %.64x has a value of %d bytes, longest is %d", key, len(value), maxBlockBytes-MaxKeyBytes-16)
-		}
-		if size := len(d.payload) + len(key) + len(value) + 16; size > blockBytes && len(d.payload) > 0 {
-			if err := d.flush(); err != nil {
-				return err
-			}
-			if err := ctx.Err(); err != nil {
+	for w := Walk(it, 0); w.Next(); {
+		for _, p := range w.Run() {
+			if err := d.pair(ctx, s, p); err != nil {
 				return err
 			}
 		}
-		d.payload = appendRecord(d.payload, s, key, value)
-		d.chain.keys++
 	}
 	return it.Close()
+}
+
+// pair adds p to the block, which is written first if it would grow too large.
+func (d *dumper) pair(ctx context.Context, s Space, p Pair) error {
+	if len(p.Value) > maxBlockBytes-MaxKeyBytes-16 {
+		return fmt.Errorf("key %.64x has a value of %d bytes, longest is %d", p.Key, len(p.Value), maxBlockBytes-MaxKeyBytes-16)
+	}
+	if size := len(d.payload) + len(p.Key) + len(p.Value) + 16; size > blockBytes && len(d.payload) > 0 {
+		if err := d.flush(); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	d.payload = appendRecord(d.payload, s, p.Key, p.Value)
+	d.chain.keys++
+	return nil
 }
 
 // flush writes the records gathered so far as a block, if there are any.

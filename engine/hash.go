@@ -19,17 +19,20 @@ func Hash(ctx context.Context, view Snapshot) ([HashSize]byte, error) {
 	var buf []byte
 	for s := range 256 {
 		it := view.Scan(Space(s), nil, nil)
-		for n := 0; it.Next(); n++ {
-			if n%1024 == 0 && ctx.Err() != nil {
-				it.Close()
-				return [HashSize]byte{}, ctx.Err()
+		n := 0
+		for w := Walk(it, 0); w.Next(); {
+			for _, p := range w.Run() {
+				if n%1024 == 0 && ctx.Err() != nil {
+					it.Close()
+					return [HashSize]byte{}, ctx.Err()
+				}
+				n++
+				buf = append(buf[:0], byte(s))
+				buf = binary.LittleEndian.AppendUint64(buf, uint64(len(p.Key)))
+				buf = binary.LittleEndian.AppendUint64(buf, uint64(len(p.Value)))
+				sum.Write(append(buf, p.Key...))
+				sum.Write(p.Value)
 			}
-			key, value := it.Key(), it.Value()
-			buf = append(buf[:0], byte(s))
-			buf = binary.LittleEndian.AppendUint64(buf, uint64(len(key)))
-			buf = binary.LittleEndian.AppendUint64(buf, uint64(len(value)))
-			sum.Write(append(buf, key...))
-			sum.Write(value)
 		}
 		if err := it.Close(); err != nil {
 			return [HashSize]byte{}, fmt.Errorf("engine: hash: space %d: %w", s, err)

@@ -129,9 +129,11 @@ func (s *session) scan(op *bench.Op) (err error) {
 		return err
 	}
 	it := snap.Scan(space, op.Key, op.End)
-	for op.Items < op.Limit && it.Next() {
-		op.Items++
-		op.Bytes += int64(len(it.Key()) + len(it.Value()))
+	for w := engine.Walk(it, op.Limit); w.Next(); {
+		op.Items += len(w.Run())
+		for _, p := range w.Run() {
+			op.Bytes += int64(len(p.Key) + len(p.Value))
+		}
 	}
 	err = it.Close()
 	if closeErr := snap.Close(); err == nil {

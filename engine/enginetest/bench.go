@@ -146,11 +146,10 @@ func benchScanFrom(b *testing.B, view engine.Snapshot, set *benchSet) {
 // scanSum visits benchScan keys and returns the sum of the lengths seen.
 func scanSum(b *testing.B, it engine.Iterator) int {
 	sum := 0
-	for range benchScan {
-		if !it.Next() {
-			break
+	for w := engine.Walk(it, benchScan); w.Next(); {
+		for _, p := range w.Run() {
+			sum += len(p.Key) + len(p.Value)
 		}
-		sum += len(it.Key()) + len(it.Value())
 	}
 	if err := it.Close(); err != nil {
 		b.Fatal(err)

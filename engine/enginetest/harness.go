@@ -125,6 +125,29 @@ func collect(tb testing.TB, it engine.Iterator) []pair {
 	return all
 }
 
+// collectWalk is collect through a Walker that is told how many pairs are wanted, 0 = all; the first
+// comes by the Iterator itself if mixed.
+func collectWalk(tb testing.TB, it engine.Iterator, most int, mixed bool) []pair {
+	tb.Helper()
+	var all []pair
+	if mixed && it.Next() {
+		all = append(all, pair{string(it.Key()), string(it.Value())})
+	}
+	w := engine.Walk(it, most)
+	for w.Next() {
+		for _, p := range w.Run() {
+			all = append(all, pair{string(p.Key), string(p.Value)})
+		}
+	}
+	if w.Next() || len(w.Run()) > 0 {
+		tb.Error("the walk goes on past its end")
+	}
+	if err := it.Close(); err != nil {
+		tb.Errorf("iterator: %v", err)
+	}
+	return all
+}
+
 // newRand returns a source whose seed is printed when the test fails; ETALON_SEED sets it.
 func newRand(t *testing.T) *rand.Rand {
 	t.Helper()

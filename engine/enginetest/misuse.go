@@ -28,6 +28,13 @@ func at(t *testing.T, name string, it engine.Iterator, key string, want error) {
 	}
 }
 
+func walksNowhere(t *testing.T, name string, it engine.Iterator) {
+	t.Helper()
+	if w := engine.Walk(it, 0); w.Next() {
+		t.Errorf("%s: a walk finds %q", name, w.Run())
+	}
+}
+
 func testMisuse(t *testing.T, h Harness) {
 	b := h.fresh(t)
 	apply(t, b, false, func(w engine.Batch) {
@@ -63,6 +70,7 @@ func testMisuse(t *testing.T, h Harness) {
 				t.Errorf("%s: Next after Close = true", name)
 			}
 			at(t, name+" after Close", it, "", engine.ErrClosed)
+			walksNowhere(t, name+" after Close", it)
 			wantErr(t, name+": second Close", it.Close(), engine.ErrClosed)
 		}
 		it := snap(t, b).Scan(s1, nil, nil)
@@ -84,6 +92,7 @@ func testMisuse(t *testing.T, h Harness) {
 					t.Errorf("%s: Next after the snapshot's Close = true", name)
 				}
 				at(t, name+" after the snapshot's Close", it, "", engine.ErrClosed)
+				walksNowhere(t, name+" after the snapshot's Close", it)
 				wantErr(t, name+": Close after the snapshot's", it.Close(), engine.ErrClosed)
 				wantErr(t, name+": second Close after the snapshot's", it.Close(), engine.ErrClosed)
 			}

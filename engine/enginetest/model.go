@@ -88,8 +88,10 @@ func (m model) compare(tb testing.TB, view engine.Snapshot) {
 	for s := range spaces {
 		want := m.scan(s, nil, nil)
 		comparePairs(tb, s, "Scan", collect(tb, view.Scan(s, nil, nil)), want)
+		comparePairs(tb, s, "Walk", collectWalk(tb, view.Scan(s, nil, nil), 0, false), want)
 		slices.Reverse(want)
 		comparePairs(tb, s, "ScanBack", collect(tb, view.ScanBack(s, nil, nil)), want)
+		comparePairs(tb, s, "Walk back", collectWalk(tb, view.ScanBack(s, nil, nil), 0, true), want)
 		for _, p := range want {
 			got, err := view.Get(nil, s, []byte(p.key))
 			if err != nil || string(got) != p.value {

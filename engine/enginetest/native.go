@@ -160,8 +160,10 @@ func backendSide(db engine.Backend, set *benchSet) (side, error) {
 		scan: func() error {
 			it := view.Scan(BenchSpace, set.scanFrom(), nil)
 			sum := 0
-			for i := 0; i < benchScan && it.Next(); i++ {
-				sum += len(it.Key()) + len(it.Value())
+			for w := engine.Walk(it, benchScan); w.Next(); {
+				for _, p := range w.Run() {
+					sum += len(p.Key) + len(p.Value)
+				}
 			}
 			err := it.Close()
 			if err == nil && sum < benchScan*benchValue {

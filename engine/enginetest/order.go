@@ -43,6 +43,9 @@ func testOrder(t *testing.T, h Harness) {
 					want := m.scan(s, lo, hi)
 					what := fmt.Sprintf("Scan[%x, %x nil=%v)", lo, hi, hi == nil)
 					comparePairs(t, s, what, collect(t, view.Scan(s, lo, hi)), want)
+					most := (len(lo)+3*len(hi))%len(orderKeys) + 1
+					comparePairs(t, s, "the start of "+what, collectWalk(t, view.Scan(s, lo, hi), most, false), want[:min(most, len(want))])
+					comparePairs(t, s, "one step and a walk of "+what, collectWalk(t, view.Scan(s, lo, hi), 0, true), want)
 					slices.Reverse(want)
 					comparePairs(t, s, "back "+what, collect(t, view.ScanBack(s, lo, hi)), want)
 				}

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/etalon-kv/etalon/engine"
 )
@@ -121,6 +122,27 @@ func (p *poisonedIterator) Next() bool {
 
 func (p *poisonedIterator) Key() []byte   { return p.lendOut(p.Iterator.Key()) }
 func (p *poisonedIterator) Value() []byte { return p.lendOut(p.Iterator.Value()) }
+
+// Chunk hands out copies, one pair at a time if the Iterator underneath does.
+func (p *poisonedIterator) Chunk(most int) []engine.Pair {
+	p.spoil()
+	ahead, ok := p.Iterator.(engine.Chunker)
+	if !ok {
+		if !p.Iterator.Next() {
+			return nil
+		}
+		key, value := p.Key(), p.Value()
+		if value == nil { // damage, found by Value
+			return nil
+		}
+		return []engine.Pair{{Key: key, Value: value}}
+	}
+	chunk := slices.Clone(ahead.Chunk(most))
+	for i := range chunk {
+		chunk[i] = engine.Pair{Key: p.lendOut(chunk[i].Key), Value: p.lendOut(chunk[i].Value)}
+	}
+	return chunk
+}
 
 func (p *poisonedIterator) Close() error {
 	p.spoil()

@@ -122,8 +122,11 @@ func readOne(sn engine.Snapshot, key []byte) error {
 func readMany(sn engine.Snapshot, key []byte) error {
 	var room [512]byte
 	it, n := sn.Scan(1, key, nil), 0
-	for ; n < 100 && it.Next(); n++ {
-		_ = append(append(room[:0], it.Key()...), it.Value()...)
+	for w := engine.Walk(it, 100); w.Next(); {
+		for _, p := range w.Run() {
+			_ = append(append(room[:0], p.Key...), p.Value...)
+			n++
+		}
 	}
 	if n != 100 {
 		return fmt.Errorf("scan saw %d keys", n)

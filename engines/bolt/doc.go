@@ -19,10 +19,10 @@
 //     point into the map and are good until its next Next or Close, as the contract says.
 //   - bbolt panics, or the memory fault of a truncated file ends the process, where pages are not
 //     what they should be. Both become engine.ErrCorrupt. bbolt has no checksums on its data
-//     pages: damage that leaves a page's structure intact is not noticed here, and a branch page
-//     that points back to a page above it makes a scan descend for ever (a lookup notices).
+//     pages: damage that leaves a page's structure intact is not noticed here.
 //
-// Lookups of single keys and of many (engine.ManyGetter) descend the pages by themselves, see tree:
+// Scans read the pages by themselves (see path), a leaf at a time where bbolt looks at the page anew
+// for every key. So do lookups of single keys and of many (engine.ManyGetter, see tree):
 // interpolating where bbolt halves, and for many keys level by level. Pages that look odd are left
 // to bbolt. A bounded cache of records in front of it was the other way to faster ranges: it serves
 // what is read twice, this serves what is read once, too, and holds no memory.

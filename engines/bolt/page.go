@@ -7,6 +7,8 @@ import (
 	"math/bits"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/etalon-kv/etalon/engine"
 )
 
 // tree is a bucket as it stands in the map, for lookups that descend by themselves: bbolt's search
@@ -100,6 +102,15 @@ func (p *page) child(i int) uint64 { return binary.NativeEndian.Uint64(p.data[el
 // valueBytes is the length of the value of the i-th element of a leaf.
 func (p *page) valueBytes(i int) int { return int(binary.NativeEndian.Uint32(p.data[element(i)+12:])) }
 
+// errBucket is what a lookup gives up with over a bucket in a bucket.
+var errBucket = oddPage{what: "holds a bucket where only keys are"}
+
+// holds tells whether key is that of the i-th element.
+func (p *page) holds(i int, key []byte) bool {
+	from, to := p.span(i)
+	return string(p.data[from:to]) == string(key)
+}
+
 // match returns the value of the i-th element of a leaf, never nil, if its key is key.
 func (p *page) match(i int, key []byte) ([]byte, bool) {
 	from, to := p.span(i)
@@ -107,10 +118,27 @@ func (p *page) match(i int, key []byte) ([]byte, bool) {
 		return nil, false
 	}
 	if binary.NativeEndian.Uint32(p.data[element(i):]) != 0 {
-		panic(oddPage{what: "holds a bucket where only keys are"})
+		panic(errBucket)
 	}
 	end := to + p.valueBytes(i)
 	return p.data[to:end:end], true
+}
+
+// pairs are the elements of a leaf from the one called from on.
+func (p *page) pairs(from int, out []engine.Pair) {
+	elements := p.data[element(from):element(from+len(out))]
+	for i := range out {
+		e := elements[elementBytes*i : elementBytes*i+elementBytes]
+		if binary.NativeEndian.Uint32(e) != 0 {
+			panic(errBucket)
+		}
+		at := element(from+i) + int(binary.NativeEndian.Uint32(e[4:]))
+		mid := at + int(binary.NativeEndian.Uint32(e[8:]))
+		end := mid + int(binary.NativeEndian.Uint32(e[12:]))
+		o := &out[i] // field by field: as a whole it goes through the stack, which is slow
+		o.Key = p.data[at:mid:mid]
+		o.Value = p.data[mid:end:end]
+	}
 }
 
 // find returns the value of key, whose head is k, in a leaf that holds it perhaps.
@@ -128,10 +156,11 @@ func (p *page) find(key []byte, k uint64, guess int) ([]byte, bool) {
 }
 
 // upTo is the number of keys of p at or below key, whose head is k. It looks at guess first, and
-// goes away from it in steps that double.
+// goes away from it in steps that double; where many keys begin alike that leads nowhere, and it
+// halves.
 func (p *page) upTo(key []byte, k uint64, guess int) int {
 	lo, hi := 0, p.n
-	for i, step := guess, 1; lo < hi; step *= 2 {
+	for i, step, same := guess, 1, 0; lo < hi; step *= 2 {
 		from, to := p.span(i)
 		have := p.data[from:to]
 		below := false
@@ -139,6 +168,9 @@ func (p *page) upTo(key []byte, k uint64, guess int) int {
 			below = h < k
 		} else {
 			below = bytes.Compare(have, key) <= 0
+			if same++; same > 1 {
+				step = p.n
+			}
 		}
 		if below {
 			lo = i + 1

@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/etalon-kv/etalon/engine"
@@ -35,20 +34,20 @@ func (sn *snapshot) ScanBack(s engine.Space, lo, hi []byte) engine.Iterator {
 	return sn.scan(s, lo, hi, true)
 }
 
-func (sn *snapshot) scan(s engine.Space, lo, hi []byte, back bool) (it engine.Iterator) {
+func (sn *snapshot) scan(s engine.Space, lo, hi []byte, back bool) engine.Iterator {
 	if sn.closed.Load() {
 		return engine.Ended(engine.ErrClosed)
 	}
 	if engine.EmptyRange(lo, hi) {
 		return engine.Ended(nil)
 	}
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			it = engine.Ended(corrupt(r))
+	sp := sn.view.spaces[s].Load()
+	if sp == nil {
+		var err error
+		if sp, err = sn.view.look(s); err != nil {
+			return engine.Ended(err)
 		}
-	}()
-	sp := sn.view.space(s)
+	}
 	if sp.bucket == nil {
 		return engine.Ended(nil)
 	}

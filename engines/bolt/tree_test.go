@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -182,7 +183,22 @@ func FuzzTree(f *testing.F) {
 		if out, odd := sp.many([]byte("dst"), keys, make([]engine.Span, len(keys))); odd != nil && string(out) != "dst" {
 			t.Errorf("after %v dst is %q", odd, out)
 		}
+		scanPages(sp, keys[0], key%2 == 1)
 	})
+}
+
+// scanPages reads some chunks, all pairs of them, as long as the pages look sound.
+func scanPages(sp *space, lo []byte, back bool) {
+	it := newIterator(&snapshot{}, sp, lo, nil, back)
+	for range 40 {
+		it.n = 0
+		if it.byPages(it.walker.pairs[:]) != nil || it.last {
+			return
+		}
+		for _, p := range it.walker.pairs[:it.n] {
+			bytes.Compare(p.Key, p.Value)
+		}
+	}
 }
 
 // TestTreeWithoutAnEnd: bbolt would descend in it for ever.
@@ -216,4 +232,84 @@ func TestTreeWithoutAnEnd(t *testing.T) {
 	if _, err := engine.GetMany(sn, nil, 3, [][]byte{first}, make([]engine.Span, 1)); !errors.Is(err, engine.ErrCorrupt) {
 		t.Errorf("GetMany: %v, want ErrCorrupt", err)
 	}
+	it := sn.Scan(3, nil, nil)
+	for it.Next() {
+	}
+	if err := it.Close(); !errors.Is(err, engine.ErrCorrupt) {
+		t.Errorf("Scan: %v, want ErrCorrupt", err)
+	}
+}
+
+// pairsOf is up to most pairs of a scan of sp, by chunks of random sizes and single steps, from the
+// pages or from the cursor.
+func pairsOf(t *testing.T, r *rand.Rand, sp *space, lo, hi []byte, back, odd bool) (all []string) {
+	it := newIterator(&snapshot{}, sp, lo, hi, back)
+	it.odd = odd
+	for {
+		if r.IntN(4) == 0 {
+			if !it.Next() {
+				break
+			}
+			all = append(all, pairText(it.Key(), it.Value()))
+			continue
+		}
+		chunk := it.Chunk(1 + r.IntN(70))
+		if len(chunk) == 0 {
+			break
+		}
+		for _, p := range chunk {
+			all = append(all, pairText(p.Key, p.Value))
+		}
+	}
+	if it.odd != odd {
+		t.Errorf("a scan of a sound tree gives up on its pages")
+	}
+	mustClose(t, it)
+	return all
+}
+
+// TestScansOfPagesAreThoseOfBbolt walks over random parts of random trees by both ways.
+func TestScansOfPagesAreThoseOfBbolt(t *testing.T) {
+	r := rand.New(rand.NewPCG(testSeed(t), 1))
+	for round := range 8 {
+		s := mustOpen(t, t.TempDir(), Options{PageBytes: []int{1024, 4096}[r.IntN(2)], FillPercent: []float64{0, 0.1, 1}[r.IntN(3)]})
+		keys := randomTree(t, r, s, round%4)
+		sn, err := s.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sp := sn.(*snapshot).view.space(3); sp.bucket != nil && sp.tree.root != 0 {
+			for part := range 24 {
+				lo, hi := randomBound(r, keys), randomBound(r, keys)
+				if part == 0 || engine.EmptyRange(lo, hi) {
+					lo, hi = nil, nil
+				}
+				back := r.IntN(2) == 0
+				got, want := pairsOf(t, r, sp, lo, hi, back, false), pairsOf(t, r, sp, lo, hi, back, true)
+				if !slices.Equal(got, want) {
+					t.Fatalf("[%q, %q) backwards %v: %d pairs, bbolt has %d\n%.200q\n%.200q", lo, hi, back, len(got), len(want), got, want)
+				}
+			}
+		}
+		mustClose(t, sn)
+		mustClose(t, s)
+	}
+}
+
+func randomBound(r *rand.Rand, keys [][]byte) []byte {
+	if len(keys) == 0 || r.IntN(4) == 0 {
+		return nil
+	}
+	key := bytes.Clone(keys[r.IntN(len(keys))])
+	switch r.IntN(3) {
+	case 0:
+		return append(key, 0)
+	case 1:
+		key[len(key)-1]++
+	}
+	return key
+}
+
+func pairText(key, value []byte) string {
+	return fmt.Sprintf("%.20q+%d=%.8q+%d", key, len(key), value, len(value))
 }

@@ -108,6 +108,13 @@ func (vs *views) formsOf(s engine.Space) *forms {
 	return vs.forms[s].Load()
 }
 
+// look is space for who does not expect a panic.
+func (v *view) look(s engine.Space) (sp *space, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer rescue(&err)
+	return v.space(s), nil
+}
+
 // cursor lends a cursor; giveBack returns it for the next one. A cursor keeps its memory, and
 // making one is half of the cost of a Get.
 func (sp *space) cursor() *bbolt.Cursor {
@@ -124,7 +131,7 @@ func (sp *space) walker() *walker {
 	if w := sp.idleWalker.Swap(nil); w != nil {
 		return w
 	}
-	return &walker{cursor: sp.bucket.Cursor()}
+	return &walker{}
 }
 
 // rescue turns a panic of bbolt into an error.

@@ -57,6 +57,7 @@ func (v version) find(s engine.Space) *tree {
 type db struct {
 	guard   engine.Guard
 	current atomic.Pointer[version]
+	idle    atomic.Pointer[[chunkMax]engine.Pair] // room for chunks that no iterator uses
 
 	// Owned by the goroutine inside Apply.
 	work    [256]*tree // what the next version is made from; nil until written

@@ -86,13 +86,18 @@ const (
 	closed
 )
 
-// iterator implements engine.Iterator.
+// chunkMax is how many pairs a chunk has at most.
+const chunkMax = 64
+
+// iterator implements engine.Chunker.
 type iterator struct {
 	snap   *snapshot
 	tree   btree.MapIter[string, string]
 	lo, hi []byte // the iterator's own
 	back   bool
 	state  iterState
+	room   *[chunkMax]engine.Pair // for chunks; lent by db, nil until one is asked for
+	used   int                    // pairs of room that hold something
 }
 
 func (it *iterator) Next() bool {
@@ -104,6 +109,36 @@ func (it *iterator) Next() bool {
 		it.state = at
 	}
 	return it.state == at
+}
+
+// Chunk hands out pairs straight from the tree.
+func (it *iterator) Chunk(most int) []engine.Pair {
+	if !it.Next() {
+		return nil
+	}
+	if it.room == nil {
+		if it.room = it.snap.db.idle.Swap(nil); it.room == nil {
+			it.room = new([chunkMax]engine.Pair)
+		}
+	}
+	room, move := it.room[:min(most, chunkMax)], it.tree.Next
+	if it.back {
+		move = it.tree.Prev
+	}
+	bounded := it.back && len(it.lo) > 0 || !it.back && it.hi != nil
+	it.used = max(it.used, len(room))
+	n := 0
+	for {
+		p := &room[n]
+		p.Key, p.Value = read(it.tree.Key()), read(it.tree.Value())
+		if n++; n == len(room) {
+			return room
+		}
+		if !move() || bounded && !it.inside() {
+			it.state = ended
+			return room[:n]
+		}
+	}
 }
 
 // step moves the tree's iterator, from before the first key if it has not moved yet.
@@ -159,5 +194,10 @@ func (it *iterator) Close() error {
 	err := it.Err()
 	it.state = closed
 	it.tree = btree.MapIter[string, string]{}
+	if it.room != nil {
+		clear(it.room[:it.used]) // lets go of content that may be deleted
+		it.snap.db.idle.Store(it.room)
+		it.room = nil
+	}
 	return err
 }
