@@ -41,6 +41,8 @@ type conn struct {
 	done     []finished // calls to be answered
 	active   []*stream  // with data to send, and window
 	control  []byte     // frames that need no window
+	acks     []byte     // of pings, which go with whatever goes next
+	ackDue   bool       // or now
 	window   int64      // what may be sent on the connection
 	initial  int64      // and on a new stream
 	buffered int        // bytes of messages that were received and not handed over

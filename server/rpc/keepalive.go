@@ -39,6 +39,32 @@ func (c *conn) mayPing(now time.Time) bool {
 	return c.strikes <= maxStrikes
 }
 
+// ackDelay is how long the acknowledgement of a ping may wait for something that it can go with. Clients
+// of gRPC measure the connection by a ping after every response: answered alone, each would cost both
+// sides as much as half a call.
+const ackDelay = 50 * time.Millisecond
+
+// ackSoon has all pings acknowledged after ackDelay, at the latest.
+func (s *Server) ackSoon() {
+	if s.acking.CompareAndSwap(false, true) {
+		time.AfterFunc(ackDelay, s.ackNow)
+	}
+}
+
+func (s *Server) ackNow() {
+	s.acking.Store(false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.mu.Lock()
+		if len(c.acks) > 0 && !c.closed {
+			c.ackDue = true
+			c.rouse()
+		}
+		c.mu.Unlock()
+	}
+}
+
 // silence is how long a client has said nothing.
 type silence struct {
 	since time.Time

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -353,6 +354,59 @@ func TestKeepalive(t *testing.T) {
 		if d := time.Since(start); pinged < time.Minute || pinged > 66*time.Second || d-pinged < 10*time.Second || d-pinged > 12*time.Second {
 			t.Errorf("pinged after %v, ended after %v", pinged, d)
 		}
+	})
+}
+
+// counted counts what is written to a connection.
+type counted struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c counted) Write(b []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+// The acknowledgement of a ping goes with the next answer; alone it comes a little later.
+func TestPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newServer(t, rpc.Config{}, &service{})
+		defer g.Stop()
+		l := &inMemory{conns: make(chan net.Conn), done: make(chan struct{})}
+		go func() { _ = g.Serve(l) }()
+		ours, theirs := net.Pipe()
+		var writes atomic.Int64
+		l.conns <- counted{theirs, &writes}
+		p := silentPeer(t, ours)
+		acked := make(chan time.Time, 10)
+		go func() {
+			defer close(acked)
+			for {
+				f, err := p.ReadFrame()
+				if err != nil {
+					return
+				}
+				if f, ok := f.(*http2.PingFrame); ok && f.IsAck() {
+					acked <- time.Now()
+				}
+			}
+		}()
+		synctest.Wait()
+		before, start := writes.Load(), time.Now()
+		must(t, p.WritePing(false, [8]byte{1}))
+		must(t, p.open(1, "Fast", false))
+		must(t, p.WriteData(1, true, data(1)))
+		if d := (<-acked).Sub(start); d != 0 || writes.Load() != before+1 {
+			t.Errorf("ping and call were answered by %d writes, the ping after %v", writes.Load()-before, d)
+		}
+		start = time.Now()
+		must(t, p.WritePing(false, [8]byte{2}))
+		if d := (<-acked).Sub(start); d <= 0 || d > 100*time.Millisecond {
+			t.Errorf("a ping alone was answered after %v", d)
+		}
+		ours.Close()
+		<-acked
 	})
 }
 

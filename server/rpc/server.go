@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -80,6 +81,7 @@ type Server struct {
 	running   sync.WaitGroup // everything that a connection has started
 	watched   sync.Once      // the goroutine that watches over connections runs
 	empty     chan struct{}  // room for one: a connection has ended
+	acking    atomic.Bool    // acknowledgements of pings are about to be sent
 }
 
 // NewServer makes a server without services.

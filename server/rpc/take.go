@@ -66,7 +66,12 @@ func (c *conn) takePing(f frame, p []byte) errorCode {
 	if !c.mayPing(time.Now()) {
 		return codeCalm
 	}
-	return c.answer(append(appendFrame(c.control, 8, framePing, flagAck, 0), p...))
+	if len(c.acks) > maxControl {
+		return codeCalm
+	}
+	c.acks = append(appendFrame(c.acks, 8, framePing, flagAck, 0), p...)
+	c.s.ackSoon()
+	return codeNone
 }
 
 func (c *conn) takeWindow(f frame, p []byte) errorCode {

@@ -56,7 +56,7 @@ func (c *conn) await(used []finished) (done []finished, last bool) {
 	clear(used)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.closed && len(c.done) == 0 && len(c.control) == 0 && !c.sendable() && !c.drained() {
+	for !c.closed && len(c.done) == 0 && len(c.control) == 0 && !c.ackDue && !c.sendable() && !c.drained() {
 		c.asleep = true
 		c.mu.Unlock()
 		<-c.wake
@@ -123,7 +123,8 @@ func (c *conn) gather(answers []answer) bool {
 	}
 	c.enc.tableSize(c.table)
 	c.buf = append(c.buf[:0], c.control...)
-	c.control = c.control[:0]
+	c.buf = append(c.buf, c.acks...)
+	c.control, c.acks, c.ackDue = c.control[:0], c.acks[:0], false
 	sent := len(c.buf)
 	for i := range answers {
 		c.send(&answers[i])
