@@ -155,8 +155,7 @@ func (t *Txn) ReadOnly() bool {
 // Compact makes Rev the oldest revision that can be read.
 type Compact struct{ Rev int64 }
 
-// LeaseGrant makes a lease. The proposer has chosen ID, raised TTL to its minimum, and checked it
-// against MaxLeaseTTL.
+// LeaseGrant makes a lease. The proposer has chosen ID and raised TTL to its minimum.
 type LeaseGrant struct {
 	ID LeaseID
 	// TTL is in seconds.

@@ -49,11 +49,12 @@ func (m *Member) ProposeChange(c Change) error {
 	return err
 }
 
-// CheckChange refuses, on the leader, a change that would put the group at risk now: adding a voter while a
-// voter is not heard (ErrUnhealthy) or would be missing for a quorum (ErrNotEnoughStarted), removing a
-// voter when those that are left and heard are no quorum (ErrUnhealthy), promoting a learner whose log
-// has less than 90 % of the leader's (ErrLearnerNotReady). Only the last holds with
-// MemberConfig.Loose. A group of one may always grow.
+// CheckChange refuses, on the leader, a change that would put the group at risk now, as etcd does: adding a
+// member while those voters that are heard would be no quorum with one more (ErrUnhealthy), removing a
+// voter when those that are left and heard are no quorum (ErrUnhealthy) or none (ErrNotEnoughStarted),
+// promoting a learner whose log has less than 90 % of the leader's (ErrLearnerNotReady) or that would be
+// missing for a quorum (ErrNotEnoughStarted). Only the last but one holds with MemberConfig.Loose. A
+// group of one may always grow.
 func (m *Member) CheckChange(cc *raft.ConfChange) error {
 	if m.soft.Role != raft.Leader {
 		return ErrNotLeader
@@ -99,34 +100,36 @@ func (m *Member) active(id raft.NodeID) bool {
 // keepsQuorum checks what the electorate would be after cc.
 func (m *Member) keepsQuorum(conf *raft.ConfState, cc *raft.ConfChange) error {
 	voters := slices.Clone(conf.Voters)
-	grows := false
+	adds, promotes := false, false
 	for _, c := range cc.Changes {
 		i := slices.Index(voters, c.Node)
+		learner := slices.Contains(conf.Learners, c.Node)
+		adds = adds || c.Type != raft.RemoveNode && i < 0 && !learner
+		promotes = promotes || c.Type == raft.AddVoter && learner
 		switch {
 		case c.Type == raft.AddVoter && i < 0:
-			voters, grows = append(voters, c.Node), true
+			voters = append(voters, c.Node)
 		case c.Type != raft.AddVoter && i >= 0:
 			voters = slices.Delete(voters, i, i+1)
 		}
 	}
-	quorum, alive := len(voters)/2+1, 0
-	for _, id := range voters {
-		if m.active(id) {
-			alive++
-		}
-	}
-	if grows {
-		for _, id := range conf.Voters {
-			if !m.active(id) {
-				return fmt.Errorf("%w: voter %d is not heard", ErrUnhealthy, id)
+	heard := func(voters []raft.NodeID) (n int) {
+		for _, id := range voters {
+			if m.active(id) {
+				n++
 			}
 		}
-		if alive < quorum && len(conf.Voters) > 1 {
-			return fmt.Errorf("%w: %d of %d voters would run", ErrNotEnoughStarted, alive, len(voters))
-		}
-		return nil
+		return n
 	}
-	if len(voters) > 0 && alive < quorum && len(voters) != len(conf.Voters) {
+	quorum, alive := len(voters)/2+1, heard(voters)
+	switch {
+	case promotes && alive < quorum:
+		return fmt.Errorf("%w: %d of %d voters would run", ErrNotEnoughStarted, alive, len(voters))
+	case adds && len(conf.Voters) > 1 && heard(conf.Voters) < (len(conf.Voters)+1)/2+1:
+		return fmt.Errorf("%w: %d of %d voters are heard", ErrUnhealthy, heard(conf.Voters), len(conf.Voters))
+	case len(voters) == 0:
+		return fmt.Errorf("%w: no voter would be left", ErrNotEnoughStarted)
+	case len(voters) < len(conf.Voters) && alive < quorum:
 		return fmt.Errorf("%w: %d of %d voters would run", ErrUnhealthy, alive, len(voters))
 	}
 	return nil

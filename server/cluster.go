@@ -15,6 +15,7 @@ import (
 
 	"github.com/etalon-kv/etalon/apply"
 	"github.com/etalon-kv/etalon/raft"
+	"github.com/etalon-kv/etalon/replica"
 )
 
 // clusterServer is etcd's Cluster service. Its headers tell no revision.
@@ -120,7 +121,11 @@ func (c *clusterServer) MemberPromote(ctx context.Context, r *pb.MemberPromoteRe
 
 // MemberUpdate changes a member's peer URLs.
 func (c *clusterServer) MemberUpdate(ctx context.Context, r *pb.MemberUpdateRequest) (*pb.MemberUpdateResponse, error) {
-	cmd := &apply.SetMember{Fields: apply.MemberPeerURLs, Member: apply.Member{ID: r.ID, PeerURLs: r.PeerURLs}}
+	urls, err := parsePeerURLs(r.PeerURLs)
+	if err != nil {
+		return nil, err
+	}
+	cmd := &apply.SetMember{Fields: apply.MemberPeerURLs, Member: apply.Member{ID: r.ID, PeerURLs: urls}}
 	res, err := propose[*apply.MembersResult](ctx, c.s, cmd, 0)
 	if err != nil {
 		return nil, err
@@ -131,9 +136,11 @@ func (c *clusterServer) MemberUpdate(ctx context.Context, r *pb.MemberUpdateRequ
 	return &pb.MemberUpdateResponse{Header: c.s.pbHeader(0), Members: pbMembers(res.Members)}, nil
 }
 
-// change carries out a change of one member and returns the members after it. What the state
-// machine would refuse anyway is refused first, so that it is told in etcd's order.
+// change carries out a change of one member and returns the members after it.
 func (c *clusterServer) change(ctx context.Context, t raft.ChangeType, m apply.MemberChange) ([]apply.Member, error) {
+	if members, _ := c.s.state.Members(); !c.s.config.Loose && !enoughStarted(members, t, m) {
+		return nil, replica.ErrNotEnoughStarted
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.s.config.requestTimeout())
 	defer cancel()
 	cc := raft.ConfChange{
@@ -149,6 +156,36 @@ func (c *clusterServer) change(ctx context.Context, t raft.ChangeType, m apply.M
 		return nil, errUnexpected
 	}
 	return res.Members, res.Err
+}
+
+// enoughStarted tells whether, of the voters that there are after a change, those that have ever
+// started are a quorum: they have a name. A cluster of one may grow; a learner counts for nothing
+// before its promotion, and then as started.
+func enoughStarted(members []apply.Member, t raft.ChangeType, c apply.MemberChange) bool {
+	voters, started := 0, 0
+	for _, m := range members {
+		if m.ID == c.Member.ID && (m.Learner && !c.Promote) {
+			return true
+		}
+		if m.Learner || t == raft.RemoveNode && m.ID == c.Member.ID {
+			continue
+		}
+		voters++
+		if m.Name != "" {
+			started++
+		}
+	}
+	switch {
+	case t == raft.AddLearner:
+		return true
+	case c.Promote:
+		voters, started = voters+1, started+1
+	case t == raft.AddVoter:
+		if voters++; started == 1 && voters == 2 {
+			return true
+		}
+	}
+	return started >= voters/2+1
 }
 
 func pbMembers(members []apply.Member) []*pb.Member {

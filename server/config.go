@@ -36,6 +36,8 @@ type Config struct {
 	WatchProgressInterval time.Duration
 	// Retention is how much history is kept by itself.
 	Retention Retention
+	// Loose lets membership changes pass with which members that never started are needed for a quorum.
+	Loose bool
 	// MaxLearners bounds the learners of the cluster. 0 = 1.
 	MaxLearners int
 	// LeaseCheckpoint is how often what longer leases have left is recorded, so that a new leader need

@@ -34,9 +34,6 @@ func (l *leaseServer) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (
 	for g.ID == 0 {
 		g.ID = apply.LeaseID(rand.Int64())
 	}
-	if g.TTL > apply.MaxLeaseTTL {
-		return nil, apply.ErrTTLTooLarge
-	}
 	g.TTL = max(g.TTL, s.leastTTL())
 	res, err := propose[*apply.LeaseGrantResult](ctx, s, g, 0)
 	if err != nil {

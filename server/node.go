@@ -140,6 +140,7 @@ func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
 	}
 	sc := c.Server
 	sc.Replica, sc.State, sc.Cluster, sc.Member, sc.Stages = n.Replica, n.State, n.id.Cluster, rc.ID, stages
+	sc.Loose = sc.Loose || rc.Loose
 	if n.Server, err = New(sc); err != nil {
 		return nil, errors.Join(err, n.Replica.Close())
 	}

@@ -8,6 +8,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // call sends one request to a server and waits for the answer.
@@ -20,7 +21,7 @@ func call(ctx context.Context, conn *grpc.ClientConn, req proto.Message) answer 
 }
 
 func dispatch(ctx context.Context, conn *grpc.ClientConn, req proto.Message) (proto.Message, error) {
-	kv, lease, maint := pb.NewKVClient(conn), pb.NewLeaseClient(conn), pb.NewMaintenanceClient(conn)
+	kv, lease, maint, cluster := pb.NewKVClient(conn), pb.NewLeaseClient(conn), pb.NewMaintenanceClient(conn), pb.NewClusterClient(conn)
 	switch r := req.(type) {
 	case *pb.PutRequest:
 		return kv.Put(ctx, r)
@@ -46,8 +47,34 @@ func dispatch(ctx context.Context, conn *grpc.ClientConn, req proto.Message) (pr
 		return maint.HashKV(ctx, r)
 	case *pb.AlarmRequest:
 		return maint.Alarm(ctx, r)
+	case *pb.StatusRequest:
+		return maint.Status(ctx, r)
+	case *pb.DefragmentRequest:
+		return maint.Defragment(ctx, r)
+	case *pb.MoveLeaderRequest:
+		return maint.MoveLeader(ctx, r)
+	case *pb.MemberListRequest:
+		return cluster.MemberList(ctx, r)
+	case *pb.MemberAddRequest:
+		return cluster.MemberAdd(ctx, r)
+	case *pb.MemberRemoveRequest:
+		return cluster.MemberRemove(ctx, r)
+	case *pb.MemberUpdateRequest:
+		return cluster.MemberUpdate(ctx, r)
+	case *pb.MemberPromoteRequest:
+		return cluster.MemberPromote(ctx, r)
+	case *unknownMethod:
+		return nil, conn.Invoke(ctx, r.name, &pb.RangeRequest{}, &pb.RangeResponse{})
 	}
 	return nil, fmt.Errorf("difftest: no way to send a %T", req)
+}
+
+// unknownMethod is a call that no server knows.
+type unknownMethod struct{ name string }
+
+// ProtoReflect makes it a message like the others.
+func (*unknownMethod) ProtoReflect() protoreflect.Message {
+	return (*pb.RangeRequest)(nil).ProtoReflect()
 }
 
 // keepAlive renews a lease once, on a stream of its own.

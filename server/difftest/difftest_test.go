@@ -92,28 +92,38 @@ const (
 	restartAfter = 0.6 // of the requests, once
 )
 
-func compareServers(t *testing.T, seed uint64, requests int, etcd, etalon string, args ...string) {
-	t.Logf("DIFFTEST_SEED=%d DIFFTEST_REQUESTS=%d", seed, requests)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
-	defer cancel()
+// newPair describes the two; args are ours, others etcd's.
+func newPair(t *testing.T, etcd string, args []string, etalon string, others []string) *pair {
+	t.Helper()
 	dir := t.TempDir()
-	p := &pair{t: t, g: newGenerator(shuffleSeed(seed, 0))}
+	p := &pair{t: t}
 	for i, s := range []struct {
 		name, binary string
 		args         []string
-	}{{"etcd", etcd, []string{"--log-level", "error"}}, {"etalon", etalon, args}} {
+	}{{"etcd", etcd, append([]string{"--log-level", "error"}, others...)}, {"etalon", etalon, args}} {
 		var err error
 		if p.servers[i], err = newServer(s.name, s.binary, dir, s.args...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	defer func() {
-		for _, s := range p.servers {
-			if err := s.stop(); err != nil {
-				t.Error(err)
-			}
+	return p
+}
+
+func (p *pair) stop() {
+	for _, s := range p.servers {
+		if err := s.stop(); err != nil {
+			p.t.Error(err)
 		}
-	}()
+	}
+}
+
+func compareServers(t *testing.T, seed uint64, requests int, etcd, etalon string, args ...string) {
+	t.Logf("DIFFTEST_SEED=%d DIFFTEST_REQUESTS=%d", seed, requests)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+	defer cancel()
+	p := newPair(t, etcd, args, etalon, nil)
+	p.g = newGenerator(shuffleSeed(seed, 0))
+	defer p.stop()
 	p.must(p.start(ctx))
 	for p.sent < requests {
 		p.step(ctx)
@@ -183,6 +193,9 @@ func (p *pair) step(ctx context.Context) {
 // barrier returns when both servers have told all their watches everything. A watch that starts in
 // the future keeps a server from saying so; revisions are made until it is the past.
 func (p *pair) barrier(ctx context.Context) {
+	for of := pb.AlarmType(1); p.g.rev < p.g.future && p.g.alarms > 0; of = 3 - of {
+		p.send(ctx, &pb.AlarmRequest{Action: pb.AlarmRequest_DEACTIVATE, MemberID: alarmed, Alarm: of})
+	}
 	for p.g.rev < p.g.future {
 		p.send(ctx, &pb.PutRequest{Key: []byte("future")})
 	}
@@ -250,5 +263,6 @@ func (p *pair) restart(ctx context.Context) {
 		p.must(s.stop())
 	}
 	p.must(p.start(ctx))
+	p.send(ctx, &pb.RangeRequest{Key: []byte("a")}) // serializable reads may be of an older state until the log was read again
 	clear(p.g.hashed)
 }

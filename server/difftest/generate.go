@@ -19,6 +19,7 @@ type generator struct {
 	// then, and answers HashKV with them as long as it runs. Ours always answers with that of now.
 	hashed    map[int64]bool
 	leases    []int64
+	alarms    int // raised
 	nextLease int64
 }
 
@@ -31,6 +32,9 @@ func (g *generator) one(n int) bool { return g.r.IntN(n) == 0 }
 
 // next returns the next request.
 func (g *generator) next() proto.Message {
+	if g.alarms > 0 && g.one(10) {
+		return g.alarm()
+	}
 	switch n := g.r.IntN(100); {
 	case n < 30:
 		return g.put()
@@ -52,10 +56,25 @@ func (g *generator) next() proto.Message {
 		return &pb.LeaseLeasesRequest{}
 	case n < 96:
 		return &pb.LeaseKeepAliveRequest{ID: g.lease()}
-	case n < 99:
+	case n < 98:
 		return g.hashKV()
 	}
-	return &pb.AlarmRequest{Action: pb.AlarmRequest_GET}
+	return g.alarm()
+}
+
+// alarmed is the member of which alarms are raised.
+const alarmed = 7
+
+// alarm raises one seldom, and clears it soon.
+func (g *generator) alarm() *pb.AlarmRequest {
+	r := &pb.AlarmRequest{Action: pb.AlarmRequest_GET, MemberID: alarmed, Alarm: pb.AlarmType(g.r.IntN(3))}
+	switch {
+	case g.alarms > 0:
+		r.Action = pb.AlarmRequest_DEACTIVATE
+	case g.one(6):
+		r.Action = pb.AlarmRequest_ACTIVATE
+	}
+	return r
 }
 
 // learn takes note of what the reference answered.
@@ -70,6 +89,14 @@ func (g *generator) learn(req proto.Message, a answer) {
 	case *pb.CompactionRequest:
 		g.compacted = max(g.compacted, r.Revision)
 		g.hashed[r.Revision] = true
+	case *pb.AlarmRequest:
+		raised := len(a.msg.(*pb.AlarmResponse).Alarms)
+		switch r.Action {
+		case pb.AlarmRequest_ACTIVATE:
+			g.alarms += raised
+		case pb.AlarmRequest_DEACTIVATE:
+			g.alarms -= raised
+		}
 	case *pb.LeaseGrantRequest:
 		g.leases = append(g.leases, r.ID)
 	case *pb.LeaseRevokeRequest:
@@ -209,12 +236,6 @@ func (g *generator) rangeOf() *pb.RangeRequest {
 	if g.one(12) {
 		r.MaxCreateRevision = g.r.Int64N(g.rev + 1)
 	}
-	if r.SortTarget != pb.RangeRequest_KEY {
-		// Which of the keys with equal revisions come first is nobody's promise; but of up to 12 keys
-		// etcd's sort keeps the order.
-		r.Key, r.RangeEnd = [][]byte{[]byte("k1"), []byte("k2"), []byte("k3")}[g.r.IntN(3)], nil
-		r.RangeEnd = append(append(r.RangeEnd, r.Key...), '9')
-	}
 	return r
 }
 
@@ -297,7 +318,11 @@ func (g *generator) op(depth int) *pb.RequestOp {
 		r := g.rangeOf()
 		return &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: r}}
 	case n < 10:
-		return &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: g.deleteRange()}}
+		r := g.deleteRange()
+		if string(r.RangeEnd) == "\x00" {
+			r.RangeEnd = []byte("k9") // at a put and a deletion of all keys in one transaction etcd 3.7.3 may panic
+		}
+		return &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: r}}
 	case n == 10 && depth < maxDepth:
 		return &pb.RequestOp{Request: &pb.RequestOp_RequestTxn{RequestTxn: g.txn(depth + 1)}}
 	case g.one(20):
@@ -331,6 +356,12 @@ func (g *generator) compare() *pb.Compare {
 	}
 	if g.one(20) {
 		c.TargetUnion = nil // the zero value of the target
+	}
+	if g.one(60) {
+		c.Target = 9
+	}
+	if g.one(60) {
+		c.Result = 7
 	}
 	return c
 }

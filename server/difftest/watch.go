@@ -138,8 +138,9 @@ func (w *watchStream) until(ctx context.Context, err error, done func() bool) er
 
 // barrier returns when everything up to rev was told: the server says so itself, once all watches
 // of the stream have caught up. A request that comes too early is not answered, so it is repeated; nor
-// is one on a stream without watches.
+// is one on a stream without watches. What was said before counts no more: there may be a new watch.
 func (w *watchStream) barrier(ctx context.Context, rev int64) error {
+	w.progress = 0
 	ctx, cancel := context.WithTimeout(ctx, barrierTimeout)
 	defer cancel()
 	for w.progress < rev && len(w.live) > 0 {

@@ -44,7 +44,7 @@ func (c *conn) begin(f frame) errorCode {
 	h := &c.header
 	st := &stream{c: c, id: f.stream, caller: Caller{Version: h.ClientVersion, HasLeader: h.HasLeader}}
 	st.m = c.s.methods[h.path]
-	refused := refusal(h, st.m)
+	refused := c.s.refusal(h, st.m)
 	if refused == nil && st.m.fast == nil {
 		st.slow = newSlow(c, h)
 	}
@@ -78,7 +78,7 @@ func (c *conn) begin(f frame) errorCode {
 }
 
 // refusal is why a call cannot be served, nil if it can.
-func refusal(h *Header, m *method) *status.Status {
+func (s *Server) refusal(h *Header, m *method) *status.Status {
 	switch {
 	case h.tooLarge():
 		return status.Newf(codes.ResourceExhausted, "rpc: the header has %d bytes, at most %d are taken", h.size, maxHeaderBytes)
@@ -90,7 +90,12 @@ func refusal(h *Header, m *method) *status.Status {
 		return nil
 	}
 	service, name, _ := strings.Cut(strings.TrimPrefix(h.path, "/"), "/")
-	return status.Newf(codes.Unimplemented, "unknown method %s for service %s", name, service)
+	for path := range s.methods {
+		if strings.HasPrefix(path, "/"+service+"/") {
+			return status.Newf(codes.Unimplemented, "unknown method %s for service %s", name, service)
+		}
+	}
+	return status.Newf(codes.Unimplemented, "unknown service %s", service)
 }
 
 // receive takes a part of what the client sends, of which the messages are cut out. It is called by
