@@ -42,7 +42,7 @@ func (a *Alarm) Append(dst []byte) []byte {
 	return append(dst, byte(a.Type), flag(a.Clear, 1))
 }
 
-const memberFields = byte(MemberName | MemberClientURLs | MemberPeerURLs | MemberIncarnation)
+const memberFields = byte(MemberName | MemberClientURLs | MemberPeerURLs | MemberIncarnation | MemberMaxWriteBytes)
 
 // Append appends the binary form of s.
 func (s *SetMember) Append(dst []byte) []byte {
@@ -59,13 +59,13 @@ func (m *Member) append(dst []byte) []byte {
 	dst = appendUint(dst, m.ID)
 	dst = append(appendUint(dst, uint64(len(m.Name))), m.Name...)
 	dst = appendStrings(appendStrings(dst, m.PeerURLs), m.ClientURLs)
-	return appendUint(append(dst, flag(m.Learner, 1)), m.Incarnation)
+	return appendUint(appendUint(append(dst, flag(m.Learner, 1)), m.Incarnation), m.MaxWriteBytes)
 }
 
 func (d *reader) member() Member {
 	return Member{
 		ID: d.uint(), Name: string(d.bytes()), PeerURLs: d.strings(), ClientURLs: d.strings(),
-		Learner: d.enum(1) == 1, Incarnation: d.uint(),
+		Learner: d.enum(1) == 1, Incarnation: d.uint(), MaxWriteBytes: d.uint(),
 	}
 }
 

@@ -143,7 +143,7 @@ func (s *sampler) ops(depth int) (ops []apply.Op) {
 
 func (s *sampler) member() apply.Member {
 	return apply.Member{
-		ID: 1 + s.r.Uint64N(5), Name: string(s.bytes(5)), Learner: s.bool(), Incarnation: s.r.Uint64N(3),
+		ID: 1 + s.r.Uint64N(5), Name: string(s.bytes(5)), Learner: s.bool(), Incarnation: s.r.Uint64N(3), MaxWriteBytes: s.r.Uint64N(1 << 21),
 		PeerURLs: []string{string(s.bytes(9)), "x"}[:1+s.r.IntN(2)], ClientURLs: []string{string(s.bytes(9))},
 	}
 }

@@ -220,6 +220,9 @@ type Member struct {
 	// Incarnation is a number that the member's data directory was made with: a member that has
 	// lost its directory comes back with another. 0 until the member has published it.
 	Incarnation uint64
+	// MaxWriteBytes is the largest key and value together that the member can store: see
+	// Machine.WriteLimit. 0 until the member has published it.
+	MaxWriteBytes uint64
 }
 
 // MemberFields says which fields of a Member a SetMember sets.
@@ -231,6 +234,7 @@ const (
 	MemberClientURLs
 	MemberPeerURLs
 	MemberIncarnation
+	MemberMaxWriteBytes
 )
 
 // SetMember sets fields of the member with Member's ID.

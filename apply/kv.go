@@ -46,6 +46,8 @@ func (b *batch) checkPut(p *Put) (refused, final error) {
 	switch {
 	case p.Lease != 0 && !b.s.leases.has(p.Lease):
 		return ErrLeaseNotFound, nil
+	case len(p.Key)+len(p.Value) > b.s.members.limit:
+		return ErrTooLarge, nil
 	case len(p.Key)+len(p.Value) > b.s.store.MaxWriteBytes():
 		return nil, fmt.Errorf("%w: %d bytes, this member can store %d", ErrTooLarge, len(p.Key)+len(p.Value), b.s.store.MaxWriteBytes())
 	case p.IgnoreValue || p.IgnoreLease:

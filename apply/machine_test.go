@@ -71,3 +71,55 @@ func TestAPutCanBeReadAndAMutexWorks(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 }
+
+// What one member cannot store all refuse, whatever their own engines can.
+func TestTheSmallestMemberBoundsWrites(t *testing.T) {
+	l := begin(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(l.m.Found([]apply.Member{{ID: 1}, {ID: 2}}))
+	l.next = 2
+	writes := func(limit int) {
+		t.Helper()
+		if got := l.m.WriteLimit(); got != limit {
+			t.Fatalf("the limit is %d, want %d", got, limit)
+		}
+		for _, over := range []int{0, 1} {
+			var want error
+			if over > 0 {
+				want = apply.ErrTooLarge
+			}
+			p := put("k", string(make([]byte, limit-1+over)))
+			if r := l.do(p).(*apply.PutResult); !errors.Is(r.Err, want) {
+				t.Errorf("a put of %d bytes: %v", limit+over, r.Err)
+			}
+			txn := &apply.Txn{Success: []apply.Op{{Txn: &apply.Txn{Success: []apply.Op{{Put: p}}}}}}
+			if r := l.do(txn).(*apply.TxnResult); !errors.Is(r.Err, want) {
+				t.Errorf("a nested put of %d bytes: %v", limit+over, r.Err)
+			}
+		}
+	}
+	publish := func(id, limit uint64) {
+		t.Helper()
+		c := &apply.SetMember{Fields: apply.MemberMaxWriteBytes, Member: apply.Member{ID: id, MaxWriteBytes: limit}}
+		must(l.do(c).(*apply.MembersResult).Err)
+	}
+	writes(apply.AssuredWriteBytes) // nobody has said anything
+	publish(1, 1<<20)
+	writes(apply.AssuredWriteBytes)
+	publish(2, 600<<10)
+	writes(600 << 10)
+	publish(2, 1<<19)
+	writes(1 << 19)
+	publish(1, 100)
+	writes(100)
+	publish(1, 1<<30)
+	publish(2, 1<<30)
+	if own := l.m.MaxWriteBytes(); l.m.WriteLimit() != own {
+		t.Errorf("the limit is %d, this member's own is %d", l.m.WriteLimit(), own)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -19,15 +20,38 @@ type members struct {
 	removed map[uint64]bool
 	version string
 	changed chan struct{} // closed and made anew when all or version changes
+	// limit is the largest write that every member can store; see Machine.WriteLimit.
+	limit int
 }
+
+// AssuredWriteBytes is the size of a key and value together that a member is taken to be able to store
+// until it has published its own limit. Every engine can.
+const AssuredWriteBytes = 500 << 10
 
 func (ms *members) init() {
-	ms.all, ms.removed, ms.changed = map[uint64]Member{}, map[uint64]bool{}, make(chan struct{})
+	ms.all, ms.removed, ms.changed, ms.limit = map[uint64]Member{}, map[uint64]bool{}, make(chan struct{}), math.MaxInt32
 }
 
-func (ms *members) load(m Member) { ms.all[m.ID] = m }
+func (ms *members) load(m Member) {
+	ms.all[m.ID] = m
+	ms.limit = ms.least()
+}
+
+// least is the largest write that all can store.
+func (ms *members) least() int {
+	limit := math.MaxInt32
+	for _, m := range ms.all {
+		own := m.MaxWriteBytes
+		if own == 0 {
+			own = AssuredWriteBytes
+		}
+		limit = int(min(own, uint64(limit)))
+	}
+	return limit
+}
 
 func (ms *members) tell() {
+	ms.limit = ms.least()
 	close(ms.changed)
 	ms.changed = make(chan struct{})
 }
@@ -101,6 +125,9 @@ func (ms *members) set(t *mvcc.Txn, c *SetMember) error {
 	}
 	if c.Fields&MemberIncarnation != 0 {
 		m.Incarnation = c.Member.Incarnation
+	}
+	if c.Fields&MemberMaxWriteBytes != 0 {
+		m.MaxWriteBytes = c.Member.MaxWriteBytes
 	}
 	return ms.put(t, m)
 }

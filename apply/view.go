@@ -52,6 +52,19 @@ func (m *Machine) MaxWriteBytes() int {
 	return 0
 }
 
+// WriteLimit is the largest key and value together that every member can store, as far as the members are
+// known: what is larger is refused by each of them alike (ErrTooLarge), so that an engine with a lower limit
+// than the others' never meets it. A member that has not published its own yet counts as AssuredWriteBytes.
+func (m *Machine) WriteLimit() int {
+	s := m.current.Load()
+	if s == nil {
+		return 0
+	}
+	s.members.mu.RLock()
+	defer s.members.mu.RUnlock()
+	return min(s.members.limit, s.store.MaxWriteBytes())
+}
+
 // HashKV is etcd's hash of the history up to rev, 0 for the current revision; see mvcc.Store.HashKV.
 func (m *Machine) HashKV(ctx context.Context, rev int64) (mvcc.KVHash, error) {
 	s, err := m.state()

@@ -9,13 +9,13 @@ import (
 // What needs no state is refused before it costs anything: by the Check methods of apply, which come in
 // etcd's order, so that the first one that fails is the answer.
 
-// checkPut refuses a put that is wrong in itself, or that the engine cannot store: that would stop the
-// member.
+// checkPut refuses a put that is wrong in itself, or that some member's engine cannot store: apply
+// would refuse it, after it had gone through the log.
 func (s *Server) checkPut(p *apply.Put) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
-	if len(p.Key)+len(p.Value) > s.maxWrite {
+	if int64(len(p.Key)+len(p.Value)) > s.maxWrite.Load() {
 		return rpctypes.ErrGRPCRequestTooLarge
 	}
 	return nil
@@ -35,7 +35,7 @@ func (s *Server) checkTxn(t *apply.Txn) error {
 func (s *Server) fits(t *apply.Txn) bool {
 	for _, ops := range [...][]apply.Op{t.Success, t.Failure} {
 		for i := range ops {
-			if p := ops[i].Put; p != nil && len(p.Key)+len(p.Value) > s.maxWrite {
+			if p := ops[i].Put; p != nil && int64(len(p.Key)+len(p.Value)) > s.maxWrite.Load() {
 				return false
 			}
 			if n := ops[i].Txn; n != nil && !s.fits(n) {

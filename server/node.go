@@ -239,6 +239,9 @@ func (n *Node) openStores(ctx context.Context, dir string) (err error) {
 		if ClusterID(founderIDs(founders)) != n.id.Cluster {
 			return fmt.Errorf("%w: it was made for cluster %x, the initial cluster is %x", ErrIdentity, n.id.Cluster, ClusterID(founderIDs(founders)))
 		}
+		if len(founders) == 1 { // founding records must be equal on all founders
+			founders[0].MaxWriteBytes = uint64(n.State.MaxWriteBytes())
+		}
 		return n.State.Found(founders)
 	}
 	return nil
@@ -284,10 +287,13 @@ func (n *Node) differs(id raft.NodeID, rev uint64) {
 	}
 }
 
-// publish tells all members this one's name and client URLs, until they know.
+// publish tells all members this one's name, client URLs and limits, until they know.
 func (n *Node) publish(ctx context.Context) {
-	m := apply.Member{ID: n.id.Member, Name: n.config.Name, ClientURLs: n.config.ClientURLs, Incarnation: n.id.Incarnation}
-	cmd := &apply.SetMember{Fields: apply.MemberName | apply.MemberClientURLs | apply.MemberIncarnation, Member: m}
+	m := apply.Member{
+		ID: n.id.Member, Name: n.config.Name, ClientURLs: n.config.ClientURLs, Incarnation: n.id.Incarnation,
+		MaxWriteBytes: uint64(n.State.MaxWriteBytes()),
+	}
+	cmd := &apply.SetMember{Fields: apply.MemberName | apply.MemberClientURLs | apply.MemberIncarnation | apply.MemberMaxWriteBytes, Member: m}
 	for ctx.Err() == nil {
 		try, cancel := context.WithTimeout(ctx, n.Server.config.requestTimeout())
 		_, err := propose[*apply.MembersResult](try, n.Server, cmd, 0)

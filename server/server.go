@@ -48,7 +48,7 @@ type Server struct {
 	// sizeBytes is what the store takes on disk, as of lately.
 	sizeBytes     atomic.Int64
 	leaderChanges atomic.Int64
-	maxWrite      int // the largest key and value together that can be stored
+	maxWrite      atomic.Int64 // the largest key and value together that every member can store
 
 	stopping  chan struct{}
 	stop      sync.Once
@@ -66,7 +66,8 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, lessor: lessor, maxWrite: c.State.MaxWriteBytes(), replica: c.Replica, state: c.State, health: health.NewServer(), stopping: make(chan struct{})}
+	s := &Server{config: c, lessor: lessor, replica: c.Replica, state: c.State, health: health.NewServer(), stopping: make(chan struct{})}
+	s.maxWrite.Store(int64(c.State.WriteLimit()))
 	s.running.Go(s.watchLeader)
 	s.running.Go(s.watchMembers)
 	s.running.Go(s.runLessor)
@@ -159,6 +160,7 @@ func (s *Server) watchMembers() {
 			learner = learner || m.ID == uint64(s.config.Member) && m.Learner
 		}
 		s.learner.Store(learner)
+		s.maxWrite.Store(int64(s.state.WriteLimit()))
 		select {
 		case <-s.stopping:
 			return

@@ -2,6 +2,7 @@ package faulttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
 )
@@ -259,7 +261,7 @@ func lastWrite(ctx context.Context, c *cluster) (int64, error) {
 		if err == nil {
 			return resp.Header.Revision, nil
 		}
-		if !pause(ctx, 100*time.Millisecond) {
+		if errors.Is(err, rpctypes.ErrCorrupt) || !pause(ctx, 100*time.Millisecond) {
 			return 0, fmt.Errorf("no write after the faults: %w", err)
 		}
 	}
