@@ -226,6 +226,17 @@ func (m *Machine) Removed(id uint64) bool {
 	return s.members.removed[id]
 }
 
+// RemovedMembers returns the IDs of the members that were removed, in order.
+func (m *Machine) RemovedMembers() []uint64 {
+	s := m.current.Load()
+	if s == nil {
+		return nil
+	}
+	s.members.mu.RLock()
+	defer s.members.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.members.removed))
+}
+
 // ClusterVersion returns what the last ClusterVersion command said, "" if there was none.
 func (m *Machine) ClusterVersion() string {
 	s := m.current.Load()

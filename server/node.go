@@ -159,6 +159,9 @@ func (n *Node) identify(dir string) error {
 	}
 	if id != nil {
 		n.id = *id
+		if id.Name != n.config.Name {
+			return fmt.Errorf("%w: %s belongs to member %q, not to %q", ErrIdentity, dir, id.Name, n.config.Name)
+		}
 		if id.Engine != n.config.Engine {
 			return fmt.Errorf("%w: %s keeps its state in engine %s, not %s", ErrIdentity, dir, id.Engine, n.config.Engine)
 		}
@@ -257,6 +260,11 @@ func (n *Node) peers() []peers.Peer {
 	for _, m := range members {
 		if m.ID != n.id.Member {
 			list = append(list, peers.Peer{ID: raft.NodeID(m.ID), Addrs: hostPorts(m.PeerURLs), Incarnation: m.Incarnation})
+		}
+	}
+	for _, id := range n.State.RemovedMembers() {
+		if id != n.id.Member {
+			list = append(list, peers.Peer{ID: raft.NodeID(id), Removed: true})
 		}
 	}
 	return list

@@ -45,7 +45,7 @@ func (t *TCP) serve(c net.Conn) {
 	defer c.Close()
 	h, err := t.welcome(c)
 	if err != nil {
-		t.cfg.Logger.Debug("peer refused", "remote", c.RemoteAddr().String(), "error", err)
+		t.complain("peer refused", h.from, err, "remote", c.RemoteAddr().String())
 		return
 	}
 	key := inboundKey{h.from, h.what}
@@ -62,7 +62,7 @@ func (t *TCP) serve(c net.Conn) {
 	case forCalls:
 		err = t.answerCalls(c, r, h.from)
 	}
-	t.cfg.Logger.Debug("peer left", "peer", uint64(h.from), "error", err)
+	t.complain("peer left", h.from, err)
 }
 
 // welcome reads the greeting and answers it. Nothing behind it is looked at before.

@@ -2,7 +2,6 @@ package peers
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -115,10 +114,10 @@ func (l *link) run() {
 		if l.ctx.Err() != nil {
 			return
 		}
-		l.t.cfg.Logger.Debug("peer lost", "peer", uint64(l.id), "error", err)
+		l.t.complain("peer lost", l.id, err)
 		buf = l.take(buf)[:0] // what waits is late now
 		l.t.h.Unreachable(l.id)
-		if errors.Is(err, ErrRemoved) || errors.Is(err, ErrIncarnation) {
+		if forGood(err) {
 			l.t.h.Refused(l.id, err)
 		}
 		select {

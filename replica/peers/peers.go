@@ -38,6 +38,14 @@ var (
 	ErrIncarnation = errors.New("peers: member has another incarnation")
 )
 
+// errJudged marks that it is this member which will not talk to the other one.
+var errJudged = errors.New("peers: refused here")
+
+// forGood reports that the other side will never talk to this member.
+func forGood(err error) bool {
+	return (errors.Is(err, ErrRemoved) || errors.Is(err, ErrIncarnation)) && !errors.Is(err, errJudged)
+}
+
 // Peer is another member, as far as a transport has to know it.
 type Peer struct {
 	ID raft.NodeID

@@ -252,10 +252,20 @@ func TestWhoIsNotMeantIsRefused(t *testing.T) {
 		t.Fatal("something got through")
 	}
 	// The other way round: whoever answers with another incarnation is not talked to.
-	a, _, _ := member(t, 1, nil)
+	a, earA, _ := member(t, 1, nil)
 	a.SetPeers([]Peer{{ID: 2, Addrs: []string{addr}, Incarnation: 23}})
 	if _, err := a.dial(context.Background(), 2, []string{addr}, forMessages); !errors.Is(err, ErrIncarnation) {
 		t.Fatalf("a replaced member answers: %v", err)
+	}
+	// That is no reason for this one to stop.
+	for range 2 {
+		a.Send([]raft.Message{beat(1, 2, 1)})
+		<-earA.lost
+	}
+	select {
+	case err := <-earA.refused:
+		t.Fatalf("who refuses another one hears that it is refused itself: %v", err)
+	default:
 	}
 }
 

@@ -3,7 +3,6 @@ package peers
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -30,6 +29,8 @@ type TCP struct {
 	ctx     context.Context // ends with Close; of dialing and calls
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+
+	complaints complaints
 }
 
 type inboundKey struct {
@@ -177,7 +178,7 @@ func (t *TCP) dial(ctx context.Context, id raft.NodeID, addrs []string, what byt
 		if c, err = t.dialOne(ctx, id, addr, what); err == nil {
 			return c, nil
 		}
-		if errors.Is(err, ErrRemoved) || errors.Is(err, ErrIncarnation) {
+		if forGood(err) {
 			break
 		}
 	}
@@ -231,7 +232,10 @@ func (t *TCP) greet(c net.Conn, id raft.NodeID, what byte) error {
 		case a.from != id || a.to != t.cfg.ID:
 			return ErrMember
 		}
-		return statusError(t.judge(a))
+		if err := statusError(t.judge(a)); err != nil {
+			return fmt.Errorf("%w: %w", errJudged, err)
+		}
+		return nil
 	})
 	if err != nil {
 		return err
