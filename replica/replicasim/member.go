@@ -49,6 +49,7 @@ type member struct {
 	requests map[*replica.Request]func(*replica.Request)
 	slowTo   time.Duration
 	born     time.Duration
+	last     []byte // command, for ApplyTwice
 }
 
 // job is something for the log.
@@ -523,7 +524,23 @@ func (m *member) applyEntries(b *replica.Batch, lo, hi int) {
 	if m.g.sabotage == Diverge && m.id == 1 {
 		entries = m.g.spoil(entries)
 	}
+	if m.g.sabotage == ApplyTwice {
+		entries = m.again(entries)
+	}
 	m.must(m.state.Apply(entries, results))
+}
+
+// again puts the command before it where an entry has none.
+func (m *member) again(entries []raft.Entry) []raft.Entry {
+	entries = append([]raft.Entry(nil), entries...)
+	for i := range entries {
+		if len(entries[i].Data) > 0 {
+			m.last = entries[i].Data
+		} else {
+			entries[i].Data = m.last
+		}
+	}
+	return entries
 }
 
 func (m *member) applyChange(b *replica.Batch, i int) {

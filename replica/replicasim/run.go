@@ -20,12 +20,14 @@ const (
 	Diverge
 	// EarlyLease lets leases end half a second early.
 	EarlyLease
+	// ApplyTwice applies the last command again where a new leader's log has an entry without one.
+	ApplyTwice
 	sabotages
 )
 
 // String names it.
 func (s Sabotage) String() string {
-	return [...]string{"none", "ack-before-sync", "stale-read", "diverge", "early-lease"}[s]
+	return [...]string{"none", "ack-before-sync", "stale-read", "diverge", "early-lease", "apply-twice"}[s]
 }
 
 // Options say how a seed is run. The zero value runs it as it is.
