@@ -19,26 +19,33 @@ unit:
 	$(GO) test -timeout 20m ./engine/... ./engines/... ./mvcc/... ./raft/...
 
 # Ten thousand schedules of Raft groups in the simulator; SEEDS=n runs more or less of them.
+# Then whole clusters with their state machines, CLUSTERS seeds, about a minute.
 SEEDS       ?= 10000
+CLUSTERS    ?= 600
 sim:
 	ETALON_SEEDS=$(SEEDS) $(GO) test -count=1 -run '^TestSafetyUnderFaults$$' -v -timeout 20m ./raft/raftsim
+	ETALON_SEEDS=$(CLUSTERS) $(GO) test -count=1 -v -timeout 20m ./replica/replicasim
 
 # Clusters of real processes under faults, each engine and all together, FAULTS seconds each: about two minutes with
 # 12. FAULTTEST_SEED=n repeats a run's faults; FAULTTEST_ETALON names a binary that is there.
 FAULTS      ?= 12
 faults:
-	FAULTTEST_SECONDS=$(FAULTS) $(GO) test -count=1 -run '^TestFaults$$|^TestBadStarts$$|^TestCorrupt' -v -timeout 30m ./server/faulttest
+	FAULTTEST_SECONDS=$(FAULTS) $(GO) test -count=1 -run '^TestFaults$$|^TestBadStarts$$|^TestBadDisks$$|^TestCorruptMember$$' -v -timeout 30m ./server/faulttest
 
 # The simulator on every mutant: its kill rate and the survivors. Takes up to an hour.
 mutants:
 	ETALON_MUTANTS=1000 $(GO) test -count=1 -run '^TestMutants$$' -v -timeout 120m ./raft/raftsim
 
 # More seeds than anybody has run yet, noted in raft/raftsim/testdata/soak.txt; goes on where the last one stopped.
-# Then clusters of processes under faults, for SOAK_FAULTS seconds, a minute each in turn.
+# Then SOAK_CLUSTERS seeds of whole clusters, from SOAK_FROM on, and clusters of processes under faults, for
+# SOAK_FAULTS seconds, a minute each in turn.
 SOAK        ?= 200000
 SOAK_FAULTS ?= 3600
+SOAK_FROM   ?= 1
+SOAK_CLUSTERS ?= 20000
 soak:
 	ETALON_SOAK=$(SOAK) ETALON_COMMIT=$$(git rev-parse --short HEAD) $(GO) test -count=1 -run '^TestSoak$$' -v -timeout 24h ./raft/raftsim
+	ETALON_SEED=$(SOAK_FROM) ETALON_SEEDS=$(SOAK_CLUSTERS) $(GO) test -count=1 -run '^TestClustersUnderFaults$$' -v -timeout 24h ./replica/replicasim
 	FAULTTEST_SOAK=$(SOAK_FAULTS) FAULTTEST_SECONDS=60 $(GO) test -count=1 -run '^TestFaults$$' -v -timeout 24h ./server/faulttest
 
 # Every fuzz target for a moment; a longer hunt: make fuzz FUZZTIME=10m.

@@ -117,7 +117,13 @@ func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) (err error) 
 	var closers []func() error // in the order in which things were opened
 	defer func() {
 		for i := len(closers) - 1; i >= 0; i-- {
-			err = errors.Join(err, closers[i]())
+			cerr := closers[i]()
+			switch {
+			case err == nil:
+				err = cerr
+			case cerr != nil: // what has failed before fails again when it is closed
+				log.Warn("closing", "error", cerr)
+			}
 		}
 	}()
 	clientTLS, err := o.security(&o.client, filepath.Join(o.dir(), "fixtures", "client"), o.listenClient)

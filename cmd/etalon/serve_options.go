@@ -77,6 +77,12 @@ var inert = map[string]string{
 	"discovery": "", "discovery-srv": "", "discovery-proxy": "", "discovery-fallback": "", "discovery-srv-name": "",
 }
 
+// inertSwitches are those of them that need no value.
+var inertSwitches = []string{
+	"initial-election-tick-advance", "enable-log-rotation", "socket-reuse-port", "socket-reuse-address", "memory-mlock",
+	"enable-distributed-tracing", "lease-checkpoint-persist", "peer-skip-client-san-verification", "tls-allow-expired",
+}
+
 // refusedInert are those of them that cannot be passed over.
 var refusedInert = []string{"discovery", "discovery-srv", "discovery-proxy", "discovery-srv-name", "client-crl-file", "peer-crl-file"}
 
@@ -131,7 +137,10 @@ func (o *serveOptions) register(f *pflag.FlagSet) {
 	_ = f.MarkHidden(stopWithInput) // it exists
 	for name, why := range inert {
 		f.String(name, "", "taken for compatibility: "+why)
-		f.Lookup(name).Hidden, f.Lookup(name).NoOptDefVal = true, "true"
+		f.Lookup(name).Hidden = true
+		if slices.Contains(inertSwitches, name) {
+			f.Lookup(name).NoOptDefVal = "true"
+		}
 	}
 	_ = f.MarkHidden("experimental-initial-corrupt-check") // it exists
 }
