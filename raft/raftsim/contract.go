@@ -183,12 +183,13 @@ func (o *oracle) lostAnything(m *member, msg *raft.Message) bool {
 	return m.wiped && msg.Session <= m.sessions[msg.Term]
 }
 
-// hears and heard stand before and after a message is handed over.
-func (o *oracle) hears(m *member, msg *raft.Message) {
+// hears and heard stand before and after a message is handed over. One that the shell refuses for the
+// core tells the core nothing of a leader.
+func (o *oracle) hears(m *member, msg *raft.Message, refused bool) {
 	m.watch.hard = m.before.Hard
 	switch msg.Type {
 	case raft.MsgApp, raft.MsgHeartbeat, raft.MsgSnap:
-		if msg.Term >= m.before.Hard.Term {
+		if msg.Term >= m.before.Hard.Term && !refused {
 			m.watch.leaderHeard = m.watch.ticks
 		}
 	case raft.MsgAppResp, raft.MsgHeartbeatResp, raft.MsgSnapRefused:

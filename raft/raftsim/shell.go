@@ -22,8 +22,9 @@ func (m *member) deliver(_ uint64, b []byte) {
 	if msg.Type == raft.MsgTransferLeader || msg.Type == raft.MsgTimeoutNow {
 		m.g.handed++
 	}
-	m.g.oracle.hears(m, &msg)
-	if msg.Type == raft.MsgSnap && m.g.faultsOn && m.g.plan.has(Loss) && m.rng.IntN(4) == 0 {
+	refuses := msg.Type == raft.MsgSnap && m.g.faultsOn && m.g.plan.has(Loss) && m.rng.IntN(4) == 0
+	m.g.oracle.hears(m, &msg, refuses)
+	if refuses {
 		m.must(m.node.RefuseSnapshot(msg))
 		m.g.w.Sometimes("snapshot refused")
 	} else if err := m.node.Step(msg); errors.Is(err, raft.ErrStopped) || errors.Is(err, raft.ErrLogLost) && !m.g.oracle.lostAnything(m, &msg) || errors.Is(err, raft.ErrMalformed) {
