@@ -143,11 +143,7 @@ func (c *clusterServer) change(ctx context.Context, t raft.ChangeType, m apply.M
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.s.config.requestTimeout())
 	defer cancel()
-	cc := raft.ConfChange{
-		Changes: []raft.Change{{Type: t, Node: raft.NodeID(m.Member.ID)}},
-		Context: m.Append(nil),
-	}
-	v, err := c.s.replica.ChangeMembers(ctx, cc)
+	v, err := c.s.replica.ChangeMembers(ctx, memberChange(t, m))
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,9 @@ type NodeConfig struct {
 	// Join: the cluster runs already, and has members. It counts only for a directory that is not
 	// there yet.
 	Join *Joining
+	// Alone: the cluster's other members are lost for good, and this one goes on as the only one, with
+	// what it has. They must not run any more.
+	Alone bool
 	// Engine is the name of what State.Open opens, to be compared when the directory is opened again.
 	Engine string
 	// State says what the state is kept in; its Dir is set here.
@@ -126,6 +129,12 @@ func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
 	stages := &Stages{}
 	rc.Stages = stages.Record
 	rc.Differs = n.differs
+	if c.Alone {
+		if err := n.alone(ctx, rc); err != nil {
+			return nil, err
+		}
+		rc.Peers = nil
+	}
 	if c.OpenTransport != nil {
 		rc.Transport, err = c.OpenTransport(Identity{Member: rc.ID, Cluster: rc.Group, Incarnation: n.id.Incarnation, Introduce: n.introduce})
 		if err != nil {

@@ -41,14 +41,22 @@ const (
 
 // layout reads that of dir, or makes a new one from the flags.
 func (o *clusterOptions) layout(dir string) (*layout, error) {
-	path := filepath.Join(dir, layoutName)
-	text, err := os.ReadFile(path)
+	l, err := readLayout(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if list, err := os.ReadDir(dir); err == nil && len(list) > 0 {
 			return nil, fmt.Errorf("%s has other content than a cluster: no %s in it", dir, layoutName)
 		}
 		return o.newLayout()
 	}
+	if err != nil {
+		return nil, err
+	}
+	return l, o.agree(l, dir)
+}
+
+func readLayout(dir string) (*layout, error) {
+	path := filepath.Join(dir, layoutName)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +67,7 @@ func (o *clusterOptions) layout(dir string) (*layout, error) {
 	if l.Format != layoutFormat {
 		return nil, fmt.Errorf("%s has format %d, this version knows %d", path, l.Format, layoutFormat)
 	}
-	return l, o.agree(l, dir)
+	return l, nil
 }
 
 // agree refuses flags that contradict what the directory holds.

@@ -301,7 +301,7 @@ func (o *serveOptions) node(ctx context.Context, log *slog.Logger) (*server.Node
 	election := time.Duration(o.electionMS) * time.Millisecond
 	heartbeat := time.Duration(o.heartbeatMS) * time.Millisecond
 	c := server.NodeConfig{
-		Dir: o.dir(), Name: o.name, Token: o.token, PeerURLs: o.advertisePeer, ClientURLs: o.advertiseClient, Cluster: members, Engine: o.engine,
+		Dir: o.dir(), Name: o.name, Token: o.token, PeerURLs: o.advertisePeer, ClientURLs: o.advertiseClient, Cluster: members, Engine: o.engine, Alone: o.forceNew,
 		State: apply.Config{
 			Open:   func(dir string) (engine.Backend, error) { return o.open(dir, log) },
 			Index:  func() index.Index { i, _ := newIndex(o.index); return i }, // checked before

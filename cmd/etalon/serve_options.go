@@ -105,7 +105,7 @@ func (o *serveOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.clusterState, "initial-cluster-state", "new", "new, or existing: join a cluster that runs")
 	f.StringVar(&o.token, "initial-cluster-token", "etcd-cluster", "what tells clusters with equal members apart")
 	f.BoolVar(&o.strict, "strict-reconfig-check", true, "refuse membership changes that would lose the quorum")
-	f.BoolVar(&o.forceNew, "force-new-cluster", false, "not supported")
+	f.BoolVar(&o.forceNew, "force-new-cluster", false, "go on as the only member, with what the data directory has; the others are lost and must not run any more")
 	f.BoolVar(&o.noFsync, "unsafe-no-fsync", false, "never sync the log: a crash of the machine loses acknowledged writes")
 	f.BoolVar(&o.pre, "pre-vote", true, "ask before an election whether it could be won; always on")
 	f.Uint64Var(&o.snapshotCount, "snapshot-count", 10_000, "entries applied between two cuts of the log")
@@ -308,8 +308,8 @@ func (o *serveOptions) check(f *pflag.FlagSet) error {
 		return fmt.Errorf("--initial-cluster-state %q, accepted: new, existing", o.clusterState)
 	case o.progressInterval < 100*time.Millisecond:
 		return fmt.Errorf("--watch-progress-notify-interval %v, want 100ms or more", o.progressInterval)
-	case o.forceNew:
-		return fmt.Errorf("--force-new-cluster is not supported")
+	case o.forceNew && o.clusterState == "existing":
+		return fmt.Errorf("--force-new-cluster and --initial-cluster-state existing contradict each other")
 	case !o.pre:
 		return fmt.Errorf("--pre-vote=false is not supported: members always ask before an election")
 	case f.Changed("listen-client-urls") && !f.Changed("advertise-client-urls"):
