@@ -3,6 +3,7 @@ package packed
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
@@ -206,8 +207,10 @@ func pack(entries []entry, base int64) block {
 }
 
 // splice is b with the item at place i replaced, or with an item put in before it: only ends move,
-// nothing is decoded. false if the items would no longer fit narrow ends.
-func (b *block) splice(i int, replace bool, head uint32, item []byte) (block, bool) {
+// nothing is decoded. false if the items would no longer fit narrow ends. It is put together in
+// scratch, which is used again and so in the cache, and then copied: new memory that is filled piece
+// by piece is cleared first.
+func (b *block) splice(scratch *[]byte, i int, replace bool, head uint32, item []byte) (block, bool) {
 	n, w, p := int(b.n), b.endWidth(), int(b.prefix)
 	items := p + (4+w)*n
 	start, end := 0, 0
@@ -225,7 +228,9 @@ func (b *block) splice(i int, replace bool, head uint32, item []byte) (block, bo
 		return block{}, false
 	}
 	c := block{prefix: b.prefix, wide: b.wide, n: uint16(m)}
-	c.data = newData(len(b.data) + (4+w)*(m-n) + grow)
+	size := len(b.data) + (4+w)*(m-n) + grow
+	*scratch = slices.Grow((*scratch)[:0], size)
+	c.data = (*scratch)[:size]
 	copy(c.data, b.data[:p+4*i])
 	binary.LittleEndian.PutUint32(c.data[p+4*i:], head)
 	copy(c.data[p+4*(i+1):], b.data[p+4*after:p+4*n])
@@ -246,5 +251,6 @@ func (b *block) splice(i int, replace bool, head uint32, item []byte) (block, bo
 	copy(c.data[to:], b.data[items:items+start])
 	copy(c.data[to+start:], item)
 	copy(c.data[to+start+len(item):], b.data[items+end:])
+	c.data = append([]byte(nil), c.data...)
 	return c, true
 }

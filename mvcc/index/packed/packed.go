@@ -26,6 +26,7 @@ type Index struct {
 	revs [maxShort + 1]history.Rev
 	item []byte
 	pack []byte
+	data []byte // of the block being made
 	list []entry
 	text []byte // the keys of list
 }
@@ -237,7 +238,7 @@ func (l *leaf) rewrite(x *Index, key []byte, h *history.History, i int, found bo
 	head, headLen := headOf(rest)
 	x.item = append(e.appendPayload(x.item[:0], byte(headLen), l.base, long), rest[headLen:]...)
 	var ok bool
-	if next.block, ok = l.splice(i, found, head, x.item); !ok {
+	if next.block, ok = l.splice(&x.data, i, found, head, x.item); !ok {
 		return nil
 	}
 	return next

@@ -24,7 +24,7 @@ func (x *Index) replace(p *path, level int, kids []kid, seps [][]byte, from, to 
 		return
 	}
 	if len(kids) == 2 && to == from+1 && n.kids() < x.lim.fan { // a split: much the most frequent
-		if next := n.spliceKid(from, kids, seps[0]); next != nil {
+		if next := n.spliceKid(x, from, kids, seps[0]); next != nil {
 			x.stats.Bytes += next.sizeBytes() - n.sizeBytes()
 			next.live.Store(n.live.Load() + delta)
 			next.newest.Store(n.newest.Load())
@@ -58,14 +58,14 @@ func (x *Index) replaceNode(p *path, level int, next *inner, delta int64) {
 
 // spliceKid is n with two children in place of the i-th, without its counts; nil if the separator
 // does not fit the form of the others.
-func (n *inner) spliceKid(i int, two []kid, sep []byte) *inner {
+func (n *inner) spliceKid(x *Index, i int, two []kid, sep []byte) *inner {
 	if n.n == 0 || !bytes.HasPrefix(sep, n.data[:n.prefix]) {
 		return nil
 	}
 	rest := sep[n.prefix:]
 	head, headLen := headOf(rest)
 	item := append([]byte{byte(headLen) | formPlain}, rest[headLen:]...)
-	b, ok := n.splice(i, false, head, item)
+	b, ok := n.splice(&x.data, i, false, head, item)
 	if !ok {
 		return nil
 	}

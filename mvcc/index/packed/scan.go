@@ -158,17 +158,57 @@ func (s *scan) inner(n *inner, b bounds) bool {
 	if s.back {
 		i, end, step = last, first-1, -1
 	}
-	for ; i != end; i += step {
-		if n.leaves == nil {
-			if !s.inner(n.inners[i].Load(), b.at(i, first, last)) {
+	for ; i != end && n.leaves == nil; i += step {
+		if !s.inner(n.inners[i].Load(), b.at(i, first, last)) {
+			return false
+		}
+	}
+	var ahead [leavesAhead]*leaf
+	for i != end {
+		some := s.ahead(ahead[:min(leavesAhead, step*(end-i))], n, i, step)
+		for _, l := range some {
+			if !s.leaf(l, b.at(i, first, last)) {
 				return false
 			}
-		} else if !s.leaf(n.leaves[i].Load(), b.at(i, first, last)) {
-			return false
+			i += step
 		}
 	}
 	return true
 }
+
+// leavesAhead is how many leaves are fetched side by side.
+const leavesAhead = 8
+
+// ahead fills room with leaves of n from the i-th on, as many as the limit may need, and touches
+// all of them, so that the waits for their memory overlap.
+func (s *scan) ahead(room []*leaf, n *inner, i, step int) []*leaf {
+	if s.limit > 0 {
+		room = room[:min(len(room), (s.limit-s.visits)/keysAhead+1)]
+	}
+	for j := range room {
+		room[j] = n.leaves[i+j*step].Load()
+	}
+	touchAll(room)
+	return room
+}
+
+// touchAll is touch of some leaves side by side.
+//
+//go:noinline
+func touchAll(leaves []*leaf) (sum byte) {
+	for _, l := range leaves {
+		sum += byte(l.n) + byte(l.live)
+	}
+	for _, l := range leaves {
+		for at := 0; at < len(l.data); at += lineBytes {
+			sum += l.data[at]
+		}
+	}
+	return sum
+}
+
+// keysAhead is how many keys a leaf has at least, mostly.
+const keysAhead = 16
 
 func (s *scan) leaf(l *leaf, b bounds) bool {
 	first, end := b.items(l)
