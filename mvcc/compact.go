@@ -341,7 +341,7 @@ func (p *pass) count() (int64, error) {
 		if !ok {
 			return 0, &CorruptError{What: fmt.Sprintf("%x is no revision", it.Key())}
 		}
-		r, err := decode(rev, it.Value())
+		r, err := decode(rev, it.Key(), it.Value())
 		if err != nil {
 			return 0, err
 		}

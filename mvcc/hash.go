@@ -85,7 +85,7 @@ func (h *kvHasher) add(key, value []byte) error {
 	if !ok {
 		return &CorruptError{What: fmt.Sprintf("%x is no revision", key)}
 	}
-	r, err := decode(rev, value)
+	r, err := decode(rev, key, value)
 	if err != nil {
 		return err
 	}
@@ -159,6 +159,6 @@ func (s *Store) Chain(rev int64) (uint64, error) {
 	if !ok || at.Main != rev {
 		return 0, s.missing(nil, index.Revision{Main: rev}, rev, it.Err())
 	}
-	r, err := decode(at, it.Value())
+	r, err := decode(at, it.Key(), it.Value())
 	return r.chain, err
 }

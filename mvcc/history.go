@@ -53,7 +53,7 @@ func (s *Store) history(from, to int64, visit func(*Change) bool) error {
 		if !ok {
 			return &CorruptError{What: fmt.Sprintf("%x is no revision", it.Key())}
 		}
-		r, err := decode(rev, it.Value())
+		r, err := decode(rev, it.Key(), it.Value())
 		if err != nil {
 			return err
 		}

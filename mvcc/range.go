@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/etalon-kv/etalon/engine"
@@ -20,13 +21,14 @@ type found struct {
 // ranger is the memory of one Range, used again by later ones. Lists are kept in the order of the
 // answer; fetching goes through order, which is that of revisions.
 type ranger struct {
-	keys  []byte
-	ends  []int
-	found []found
-	order []placed
-	room  []byte        // the memory of revs
-	revs  [][]byte      // the revision keys of order
-	spans []engine.Span // where their records stand in the buffer of all
+	keys   []byte
+	ends   []int
+	found  []found
+	order  []placed
+	packed []uint64      // see sort
+	room   []byte        // the memory of revs
+	revs   [][]byte      // the revision keys of order
+	spans  []engine.Span // where their records stand in the buffer of all
 }
 
 // ranger takes one from the pool; recycle gives it back.
@@ -209,18 +211,40 @@ func (r *ranger) fetch(s *Store, at int64) ([]KeyValue, error) {
 	if len(r.order) == 0 {
 		return kvs, nil
 	}
-	slices.SortFunc(r.order, func(a, b placed) int { return a.rev.Compare(b.rev) })
+	r.sort(newest)
 	buf, err := r.read(s, newest, at)
 	if err != nil {
 		return nil, err
 	}
 	for n, o := range r.order {
 		f, at := &r.found[o.i], r.spans[n]
-		if kvs[o.i], err = check(f.key, f.entry, buf[at.From:at.To:at.To]); err != nil {
+		if kvs[o.i], err = check(f.key, f.entry, r.revs[n], buf[at.From:at.To:at.To]); err != nil {
 			return nil, err
 		}
 	}
 	return kvs, nil
+}
+
+// sort puts r.order, whose newest revision is given, in the order of revisions. Where a transaction
+// wrote one key, as most do, main revision and place make one number, which is sorted in a third of
+// the time.
+func (r *ranger) sort(newest int64) {
+	placeBits := bits.Len(uint(len(r.found)))
+	if bits.Len64(uint64(newest))+placeBits > 64 {
+		placeBits = 64
+	}
+	r.packed = slices.Grow(r.packed[:0], len(r.order))
+	for _, o := range r.order {
+		if o.rev.Sub != 0 || placeBits == 64 {
+			slices.SortFunc(r.order, func(a, b placed) int { return a.rev.Compare(b.rev) })
+			return
+		}
+		r.packed = append(r.packed, uint64(o.rev.Main)<<placeBits|uint64(o.i))
+	}
+	slices.Sort(r.packed)
+	for n, p := range r.packed {
+		r.order[n] = placed{index.Revision{Main: int64(p >> placeBits)}, int(p & (1<<placeBits - 1))}
+	}
 }
 
 // read puts the records of r.order one behind the other.

@@ -155,7 +155,7 @@ func (s *Store) fetch(key []byte, e index.Entry, at int64) (KeyValue, error) {
 	if n := int64(len(buf) - revKeyBytes); n != last && n <= maxGuess {
 		s.lastRecord.Store(n)
 	}
-	return check(key, e, buf[revKeyBytes:])
+	return check(key, e, buf[:revKeyBytes], buf[revKeyBytes:])
 }
 
 // maxGuess is the longest record that the next one is taken to be as long as.
@@ -170,8 +170,8 @@ func (s *Store) missing(key []byte, rev index.Revision, at int64, err error) err
 }
 
 // check decodes a record and compares it with what the index says.
-func check(key []byte, e index.Entry, value []byte) (KeyValue, error) {
-	r, err := decode(e.ModRev, value)
+func check(key []byte, e index.Entry, revKey, value []byte) (KeyValue, error) {
+	r, err := decode(e.ModRev, revKey, value)
 	if err != nil {
 		if c, ok := err.(*CorruptError); ok { // the index knows the key better
 			c.Key = append([]byte(nil), key...)

@@ -125,31 +125,21 @@ func (e *encoder) encode(c *Change, more bool, chain uint64) (key, value []byte,
 	return b[:revKeyBytes], b[revKeyBytes:], next
 }
 
-// decode verifies and takes apart what the engine holds under rev.
-func decode(rev index.Revision, value []byte) (record, error) {
+// decode verifies and takes apart what the engine holds under rev, whose key is revKey: each caller
+// has it in memory, and made anew it would go to the heap.
+func decode(rev index.Revision, revKey, value []byte) (record, error) {
 	n := len(value) - sumBytes
 	if n < chainBytes+1 {
 		return record{}, &CorruptError{Rev: rev, What: "record is too short"}
 	}
 	r, key := parse(rev, value[:n])
-	if crc32.Update(revSum(rev), castagnoli, value[:n]) != binary.LittleEndian.Uint32(value[n:]) {
+	if crc32.Update(crc32.Checksum(revKey, castagnoli), castagnoli, value[:n]) != binary.LittleEndian.Uint32(value[n:]) {
 		return record{}, &CorruptError{Key: bytes.Clone(key), Rev: rev, What: "checksum does not fit"}
 	}
 	if r.rev != rev {
 		return record{}, &CorruptError{Key: bytes.Clone(key), Rev: rev, What: "record cannot be taken apart"}
 	}
 	return r, nil
-}
-
-// revSum is the CRC-32C of rev's key, byte by byte: the function of the standard library would
-// move the key to the heap.
-func revSum(rev index.Revision) uint32 {
-	var room [revKeyBytes]byte
-	crc := ^uint32(0)
-	for _, b := range appendRevKey(room[:0], rev) {
-		crc = castagnoli[byte(crc)^b] ^ crc>>8
-	}
-	return ^crc
 }
 
 // parse takes b apart, a record of at least chain and flags without its sum. A record that is

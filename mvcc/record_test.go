@@ -25,7 +25,7 @@ func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte, chain uint64) {
 		rev := index.Revision{Main: 7, Sub: 3}
 		value := append(make([]byte, chainBytes), content...)
-		if _, err := decode(rev, append(bytes.Clone(value), 1, 2, 3, 4)); err == nil {
+		if _, err := decode(rev, appendRevKey(nil, rev), append(bytes.Clone(value), 1, 2, 3, 4)); err == nil {
 			t.Skip("a checksum that fits by chance")
 		} else if !errors.Is(err, ErrCorrupt) {
 			t.Fatal(err)
@@ -39,7 +39,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		c := Change{KeyValue: r.kv, Rev: rev, Tombstone: r.tombstone}
 		_, again, next := e.encode(&c, r.more, chain)
-		back, err := decode(rev, again)
+		back, err := decode(rev, appendRevKey(nil, rev), again)
 		if err != nil || back.chain != next || back.more != r.more || back.tombstone != r.tombstone ||
 			!bytes.Equal(back.kv.Key, r.kv.Key) || !bytes.Equal(back.kv.Value, r.kv.Value) ||
 			back.kv.CreateRevision != r.kv.CreateRevision || back.kv.Version != r.kv.Version || back.kv.Lease != r.kv.Lease {

@@ -59,7 +59,7 @@ func findEnd(snap engine.Snapshot) (end index.Revision, torn []index.Revision, e
 		if !ok {
 			return end, nil, &CorruptError{What: fmt.Sprintf("%x is no revision", it.Key())}
 		}
-		r, err := decode(rev, it.Value())
+		r, err := decode(rev, it.Key(), it.Value())
 		if err != nil {
 			return end, nil, err
 		}
@@ -165,7 +165,7 @@ func (sc *scanner) run(ctx context.Context, emit func(*chunk) error) error {
 		if c == nil {
 			c = &chunk{sorted: make(chan struct{}), records: make([]index.Record, 0, chunkRecords)}
 		}
-		r, err := decode(rev, it.Value())
+		r, err := decode(rev, it.Key(), it.Value())
 		if err != nil {
 			return err
 		}
