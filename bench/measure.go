@@ -40,17 +40,23 @@ func (m *measurement) measure(ctx context.Context) (counts, error) {
 		}
 	}
 	m.takeStages() // those of load and warm-up
-	m.before, m.beforeG = readUsage(), m.gauges()
+	m.before, m.beforeG = m.usage(), m.gauges()
 	m.cutUsage, m.diskPeak = m.before, m.beforeG.DiskBytes
 	m.maxRSS = m.before.rssBytes
 	if b := m.beside; b != nil {
 		m.rec.split = b.janitor != nil
 		b.measureFrom(m.clock.now())
 	}
+	own := readUsage()
 	if err := m.drive(ctx, m.pace, m.rec, m.sample); err != nil {
 		return counts{}, err
 	}
 	m.duration = m.clock.now() - m.pace.start
+	if _, ok := m.target.(Remote); ok {
+		now := readUsage()
+		generator := own.since(now, now.rssBytes)
+		m.record.Generator = &generator
+	}
 	m.record.Stages = m.takeStages()
 	if m.beside != nil {
 		m.beside.mark()
@@ -100,7 +106,7 @@ type interval struct {
 
 // enter adds the interval, which ends now, to the time series.
 func (m *measurement) enter(iv *interval) {
-	now, u, g := m.clock.now()-m.pace.start, readUsage(), m.gauges()
+	now, u, g := m.clock.now()-m.pace.start, m.usage(), m.gauges()
 	t := &iv.totals
 	s := results.Sample{
 		At:          now,
@@ -110,7 +116,7 @@ func (m *measurement) enter(iv *interval) {
 		Errors:      t.Errors,
 		Max:         t.Latency.Max(),
 		RSSBytes:    u.rssBytes,
-		GCPause:     u.gcPause - iv.before.gcPause,
+		GCPause:     difference(iv.before.gcPause, u.gcPause),
 		DiskBytes:   g.DiskBytes,
 		EngineBytes: difference(m.beforeG.WrittenBytes, g.WrittenBytes),
 		DeviceBytes: difference(m.beforeG.DeviceBytes, g.DeviceBytes),
@@ -118,7 +124,7 @@ func (m *measurement) enter(iv *interval) {
 	s.P50, _ = t.Latency.Quantile(0.5)
 	s.P99, _ = t.Latency.Quantile(0.99)
 	s.P999, _ = t.Latency.Quantile(0.999)
-	if s.Duration > 0 {
+	if s.Duration > 0 && u.userCPU >= 0 {
 		busy := u.userCPU + u.systemCPU - iv.before.userCPU - iv.before.systemCPU
 		s.CPU = busy.Seconds() / s.Duration.Seconds()
 	}

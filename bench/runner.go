@@ -304,6 +304,14 @@ func (r *run) gauges() Gauges {
 	return unknownGauges()
 }
 
+// usage is what the target has used: that of this process, unless it works elsewhere.
+func (r *run) usage() usage {
+	if t, ok := r.target.(Remote); ok {
+		return usageOf(t)
+	}
+	return readUsage()
+}
+
 func (r *run) takeStages() []results.Stage {
 	if s, ok := r.target.(Staged); ok {
 		return s.TakeStages()

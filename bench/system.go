@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"time"
 
 	"github.com/etalon-kv/etalon/results"
 )
@@ -50,4 +51,23 @@ type Labeled interface {
 // Described is a Target that tells its effective options, by component, defaults included.
 type Described interface {
 	Options() map[string]map[string]string
+}
+
+// Remote is a Target that works in other processes than the load generator's. What it has used is then
+// what the record shows of resources; the generator's own stands beside it.
+type Remote interface {
+	// Used is called every interval, and must be cheap.
+	Used() Used
+}
+
+// Used is what some processes have used together since they started. -1 is unknown.
+type Used struct {
+	UserCPU, SystemCPU time.Duration
+	RSSBytes           int64 // now
+}
+
+// Judged is a Target that knows whether a run on it counts.
+type Judged interface {
+	// Verdicts are asked for once, when everything is done. One that is not OK makes the run invalid.
+	Verdicts() []results.Verdict
 }

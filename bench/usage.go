@@ -30,21 +30,30 @@ func readUsage() usage {
 	return u
 }
 
+// usageOf is what a target that works elsewhere has used: of its heaps nothing is known.
+func usageOf(t Remote) usage {
+	u := t.Used()
+	return usage{
+		userCPU: u.UserCPU, systemCPU: u.SystemCPU, rssBytes: u.RSSBytes,
+		gcCycles: -1, gcPause: -1, allocBytes: -1, allocObjects: -1,
+	}
+}
+
 // since are the resources used between u and now.
 func (u usage) since(now usage, maxRSS int64) results.Resources {
 	return results.Resources{
-		UserCPU:      now.userCPU - u.userCPU,
-		SystemCPU:    now.systemCPU - u.systemCPU,
+		UserCPU:      difference(u.userCPU, now.userCPU),
+		SystemCPU:    difference(u.systemCPU, now.systemCPU),
 		MaxRSSBytes:  maxRSS,
-		GCCycles:     now.gcCycles - u.gcCycles,
-		GCPause:      now.gcPause - u.gcPause,
-		AllocBytes:   now.allocBytes - u.allocBytes,
-		AllocObjects: now.allocObjects - u.allocObjects,
+		GCCycles:     difference(u.gcCycles, now.gcCycles),
+		GCPause:      difference(u.gcPause, now.gcPause),
+		AllocBytes:   difference(u.allocBytes, now.allocBytes),
+		AllocObjects: difference(u.allocObjects, now.allocObjects),
 	}
 }
 
 // difference is b - a, unknown if either is.
-func difference(a, b int64) int64 {
+func difference[T ~int64](a, b T) T {
 	if a < 0 || b < 0 {
 		return -1
 	}

@@ -48,6 +48,9 @@ func (m *measurement) conclude() {
 	if v, ok := m.Source.(Verifier); ok && !m.NoVerify {
 		r.Verdicts = append(r.Verdicts, answers(v))
 	}
+	if t, ok := m.target.(Judged); ok {
+		r.Verdicts = append(r.Verdicts, t.Verdicts()...)
+	}
 }
 
 // shareDropped spreads operations that were never sent, and so never got a kind, over the kinds in
@@ -105,11 +108,22 @@ func (m *measurement) warn() {
 		add(WarnHeadroom, "%.0f operations a second are above a third of the generator's own ceiling of %.0f", rate, m.Ceiling)
 	}
 	if cores := runtime.GOMAXPROCS(0); m.Schedule == nil && m.Workers > cores {
-		used := m.record.Resources.UserCPU + m.record.Resources.SystemCPU
+		used, share := m.busy()
 		if busy := used.Seconds() / m.duration.Seconds() / float64(cores); busy >= cpuBusy {
-			add(WarnCPU, "%d clients kept %d cores %.0f %% busy; latencies hold waits for a core", m.Workers, cores, 100*busy)
+			add(WarnCPU, "%d clients kept %d cores %.0f %% busy%s; latencies hold waits for a core", m.Workers, cores, 100*busy, share)
 		}
 	}
+}
+
+// busy is the CPU that target and load generator have used together, and whose it was if they are two.
+func (m *measurement) busy() (used time.Duration, share string) {
+	used = m.record.Resources.UserCPU + m.record.Resources.SystemCPU
+	if own := m.record.Generator; own != nil {
+		generator := own.UserCPU + own.SystemCPU
+		used = max(used, 0) + generator
+		share = fmt.Sprintf(" (%.0f %% of that the load generator's own)", 100*generator.Seconds()/max(used.Seconds(), 1e-9))
+	}
+	return used, share
 }
 
 func (m *measurement) errorRate() results.Verdict {

@@ -76,6 +76,12 @@ func Metrics() []Metric {
 			return float64(h.Max()), h.Count() > 0 && !r.Saturated()
 		}},
 		perOp("cpu-ns/op", "CPU an operation", func(r *Record) int64 { return int64(r.Resources.UserCPU + r.Resources.SystemCPU) }),
+		perOp("client-cpu-ns/op", "CPU of the load generator an operation, where it is a process of its own", func(r *Record) int64 {
+			if r.Generator == nil {
+				return -1
+			}
+			return int64(r.Generator.UserCPU + r.Generator.SystemCPU)
+		}),
 		perOp("engine-B/op", "engine bytes an operation", func(r *Record) int64 { return r.Bytes.EngineWritten }),
 		perOp("device-B/op", "device bytes an operation", func(r *Record) int64 { return r.Bytes.DeviceWritten }),
 		ratio("write-amp", "write amplification", func(r *Record) (a, b int64) { return r.Bytes.EngineWritten, r.Bytes.ClientWritten }),

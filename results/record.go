@@ -17,6 +17,8 @@ const (
 	DurabilityInterval Durability = "interval"
 	// DurabilityNone: nothing is promised after a crash.
 	DurabilityNone Durability = "none"
+	// DurabilityUnknown: it is a matter of servers that were not started for the run.
+	DurabilityUnknown Durability = "unknown"
 )
 
 // Consistency says what a read may answer.
@@ -71,8 +73,11 @@ type Record struct {
 	// Series is the measured phase by second (or Interval), in order.
 	Series []Sample `json:"series"`
 
-	Bytes     Bytes     `json:"bytes"`
-	Resources Resources `json:"resources"`
+	Bytes Bytes `json:"bytes"`
+	// Resources are those of the processes that did the work. Generator is the load generator's own, where that is
+	// another process; else nil, and part of Resources.
+	Resources Resources  `json:"resources"`
+	Generator *Resources `json:"generator,omitempty"`
 
 	// Warnings are shown wherever the figures are; Verdicts are the checks of the run. A run with
 	// a Verdict that is not OK is invalid: it is listed, and left out of every figure.
@@ -124,8 +129,8 @@ type Sample struct {
 	P99  time.Duration `json:"p99NS"`
 	P999 time.Duration `json:"p999NS"`
 	Max  time.Duration `json:"maxNS"`
-	// CPU is cores busy (process, user + system); RSSBytes the resident memory; GCPause what the
-	// collector stopped the process for in the interval.
+	// CPU is cores busy (user + system); RSSBytes the resident memory; GCPause what the collector
+	// stopped the process for in the interval, -1 if unknown; all of the processes of Record.Resources.
 	CPU      float64       `json:"cpu"`
 	RSSBytes int64         `json:"rssBytes"`
 	GCPause  time.Duration `json:"gcPauseNS"`
@@ -154,7 +159,7 @@ type Bytes struct {
 	Log      int64 `json:"log"`
 }
 
-// Resources are the process's over the measured phase.
+// Resources are those of some processes together over the measured phase. -1 is unknown.
 type Resources struct {
 	UserCPU      time.Duration `json:"userCPUNS"`
 	SystemCPU    time.Duration `json:"systemCPUNS"`

@@ -31,9 +31,9 @@ func (r *Record) Check() error {
 		}
 	}
 	switch r.Durability {
-	case DurabilitySync, DurabilityGroup, DurabilityInterval, DurabilityNone:
+	case DurabilitySync, DurabilityGroup, DurabilityInterval, DurabilityNone, DurabilityUnknown:
 	default:
-		return fmt.Errorf("%w: %s: durability %q, accepted are sync, group, interval, none", ErrRecord, r.ID, clip(string(r.Durability), 80))
+		return fmt.Errorf("%w: %s: durability %q, accepted are sync, group, interval, none, unknown", ErrRecord, r.ID, clip(string(r.Durability), 80))
 	}
 	switch r.Consistency {
 	case Linearizable, Serializable, Local:

@@ -12,15 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/etalon-kv/etalon/bench"
 	"github.com/etalon-kv/etalon/raft"
 	"github.com/etalon-kv/etalon/raft/wal"
 	"github.com/etalon-kv/etalon/results"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // spyLog is a log in memory that counts, and can be made to wait or to fail.
 type spyLog struct {

@@ -79,6 +79,9 @@ func planRuns(s suite.Suite, commit string) ([]suite.Run, []string, error) {
 		if err := checkCell(r.Factors); err != nil {
 			return nil, nil, fmt.Errorf("suite %s: cell %s: %w", s.Name, r.Cell, err)
 		}
+		if err := checkWire(s, r.Factors); err != nil {
+			return nil, nil, fmt.Errorf("suite %s: %w", s.Name, err)
+		}
 		ids[i] = results.RunID(r.Factors, r.Rep, def)
 	}
 	return runs, ids, nil
@@ -184,7 +187,7 @@ func (c *campaign) finished() (map[string]bool, error) {
 func (c *campaign) measure(ctx context.Context, run suite.Run, id, work string) (*results.Record, error) {
 	j := job{Run: run, Warmup: c.suite.Warmup, Duration: c.suite.Duration, Options: c.suite.Options, Dir: filepath.Join(work, "run")}
 	defer os.RemoveAll(j.Dir)
-	if usesFixture(run.Factors) {
+	if j.usesFixture() {
 		f, err := c.fixture(ctx, j, work)
 		if err != nil {
 			return nil, fmt.Errorf("load fixture: %w", err)
@@ -233,7 +236,7 @@ func fixtureKey(j job) (string, error) {
 	f := j.Run.Factors
 	parts := []any{f["target"], f["engine"], f["records"], f["key"], f["value"], f["compress"], j.Options[f["engine"]]}
 	if replicated(f) { // then the log is part of it
-		parts = append(parts, f["log"], f["nodes"], j.Options[f["log"]])
+		parts = append(parts, f["log"], f["nodes"], j.Options[f["log"]], j.Options[etcdComponent])
 	}
 	text, err := json.Marshal(parts)
 	if err != nil {
@@ -244,16 +247,24 @@ func fixtureKey(j job) (string, error) {
 }
 
 // replicated tells whether a cell's store stands on a Raft log.
-func replicated(cell map[string]string) bool { return cell["target"] == "replica" }
+func replicated(cell map[string]string) bool {
+	return slices.Contains([]string{"replica", "server", "etcd"}, cell["target"])
+}
 
-// usesFixture tells whether a cell starts from a loaded directory; what is in memory only is loaded
-// by the run itself, and what keeps nothing is not loaded.
-func usesFixture(cell map[string]string) bool {
-	switch {
-	case cell["target"] == "null", cell["target"] == "raft", cell["records"] == "0":
+// usesFixture tells whether a run starts from a loaded directory; what is in memory only is loaded by
+// the run itself, and what keeps nothing is not loaded. Processes of a group know each other by their
+// ports, which are others each time.
+func (j job) usesFixture() bool {
+	f := j.Run.Factors
+	switch t := f["target"]; {
+	case t == "null", t == "raft", f["records"] == "0":
+		return false
+	case t == "etcd" && j.Options[etcdComponent]["endpoints"] != nil:
+		return false
+	case (t == "server" || t == "etcd") && f["nodes"] != "1":
 		return false
 	default:
-		return cell["engine"] != "mem" && cell["log"] != "mem"
+		return f["engine"] != "mem" && f["log"] != "mem"
 	}
 }
 

@@ -79,8 +79,10 @@ func checkEngineOptions(component string, options map[string]any) error {
 		return checkOptions(component, options, &badger.Options{}, func(o *badger.Options) error { return o.Validate() })
 	case "wal":
 		return checkOptions(component, options, &walOptions{}, (*walOptions).validate)
+	case etcdComponent:
+		return checkOptions(component, options, &etcdOptions{}, (*etcdOptions).validate)
 	default:
-		return nearest.Error("engine or log", component, append([]string{"wal"}, engineNames...))
+		return unknownComponent(component)
 	}
 }
 

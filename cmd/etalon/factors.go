@@ -21,6 +21,8 @@ var targetDocs = map[string]string{
 	"raft":    "consensus alone: members in one process, their logs, no state machine; one operation is one entry or one read index",
 	"mvcc":    "a multi-version store on an engine: one operation is one read at a revision or one transaction",
 	"replica": "the replicated store without its wire: members in one process; one operation is one command or one linearizable read",
+	"server":  "the replicated store over its wire: members are child processes, asked by etcd's official client",
+	"etcd":    "somebody's etcd, asked by its official client: a binary (--etcd-binary) that is started for each run, or --endpoints",
 }
 
 // durabilityDocs are the durabilities that can be asked of a target.
@@ -46,14 +48,14 @@ func factorTable() []suite.Factor {
 	keeps := func(c map[string]string) bool { return c["target"] != "null" }
 	return []suite.Factor{
 		{Name: "target", Default: "engine", Doc: "what load is applied to", Check: oneOf("target", slices.Sorted(maps.Keys(targetDocs)))},
-		{Name: "engine", Default: "bolt", Doc: "storage engine", Check: oneOf("engine", engineNames), Applies: on("engine", "mvcc", "replica")},
-		{Name: "index", Default: "packed", Doc: "key index of a multi-version store", Check: oneOf("index", indexNames), Applies: on("mvcc", "replica")},
-		{Name: "log", Default: "wal", Doc: "Raft log of each member", Check: oneOf("log", logNames), Applies: on("raft", "replica")},
-		{Name: "nodes", Default: "3", Doc: "members of a group", Check: oneOf("nodes", nodeCounts), Applies: on("raft", "replica")},
+		{Name: "engine", Default: "bolt", Doc: "storage engine", Check: oneOf("engine", engineNames), Applies: on("engine", "mvcc", "replica", "server")},
+		{Name: "index", Default: "packed", Doc: "key index of a multi-version store", Check: oneOf("index", indexNames), Applies: on("mvcc", "replica", "server")},
+		{Name: "log", Default: "wal", Doc: "Raft log of each member", Check: oneOf("log", logNames), Applies: on("raft", "replica", "server")},
+		{Name: "nodes", Default: "3", Doc: "members of a group", Check: oneOf("nodes", nodeCounts), Applies: on("raft", "replica", "server", "etcd")},
 		{Name: "durability", Default: "group", Doc: "what an acknowledged write has survived", Check: oneOf("durability", slices.Sorted(maps.Keys(durabilityDocs))), Applies: keeps},
-		{Name: "policy", Default: defaultPolicy, Doc: "when the engine commits what was acknowledged (durability interval) or what the log has (replica): operations, bytes or time, whichever comes first; none = at once", Check: checkPolicy,
+		{Name: "policy", Default: defaultPolicy, Doc: "when the engine commits what was acknowledged (durability interval) or what the log has (replica, server): operations, bytes or time, whichever comes first; none = at once", Check: checkPolicy,
 			Applies: func(c map[string]string) bool {
-				return c["durability"] == "interval" && on("engine", "mvcc")(c) || on("replica")(c)
+				return c["durability"] == "interval" && on("engine", "mvcc")(c) || on("replica", "server")(c)
 			}},
 		{Name: "workload", Default: "ycsb-a", Doc: "mix of operations", Check: oneOf("workload", bench.Workloads())},
 		{Name: "clients", Default: "16", Doc: "workers that send operations", Check: wholeNumber("clients", 1, maxClients)},
@@ -204,15 +206,24 @@ func checkCell(cell map[string]string) error {
 func checkTarget(cell map[string]string) error {
 	t, workload, durability := cell["target"], cell["workload"], cell["durability"]
 	plain := t == "engine" || t == "raft" // no revisions, no transactions
+	wire := t == "server" || t == "etcd"
+	batch, err := strconv.Atoi(cell["batch"])
+	if err != nil {
+		return err
+	}
 	switch {
 	case workload == "compare-and-put" && plain:
 		return fmt.Errorf("workload=compare-and-put with target=%s, which cannot compare: accepted with %s; ycsb-f reads and puts without", t, strings.Join(storeTargets, ", "))
 	case bench.NeedsRevisions(workload) && plain:
 		return fmt.Errorf("workload=%s with target=%s, which has no revisions: accepted with %s", workload, t, strings.Join(storeTargets, ", "))
-	case durability == "interval" && (t == "raft" || t == "replica"):
+	case durability == "interval" && (t == "raft" || replicated(cell)):
 		return fmt.Errorf("durability=interval with target=%s, whose members vote by what their logs hold: accepted are %s", t, strings.Join(durabilitiesOf(t), ", "))
-	case durability == "sync" && t == "replica":
+	case durability == "sync" && replicated(cell):
 		return fmt.Errorf("durability=sync with target=%s, where writes that wait share a sync: accepted are %s", t, strings.Join(durabilitiesOf(t), ", "))
+	case durability == "none" && t == "server" && cell["log"] != "wal":
+		return fmt.Errorf("durability=none with target=server and log=%s: only wal is written without syncs", cell["log"])
+	case wire && batch > mostTxnOps:
+		return fmt.Errorf("batch=%d with target=%s, where a transaction has at most %d operations", batch, t, mostTxnOps)
 	case durability == "interval" && cell["policy"] == noPolicy:
 		return fmt.Errorf("durability=interval with policy=none, which has no interval: give a policy such as %s", defaultPolicy)
 	}
@@ -220,7 +231,7 @@ func checkTarget(cell map[string]string) error {
 }
 
 // storeTargets are those with revisions.
-var storeTargets = []string{"mvcc", "replica"}
+var storeTargets = []string{"mvcc", "replica", "server", "etcd"}
 
 func durabilitiesOf(target string) []string {
 	if target == "raft" {

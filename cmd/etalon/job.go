@@ -90,7 +90,7 @@ func (j job) build(ctx context.Context) (hash string, err error) {
 	if err != nil {
 		return "", err
 	}
-	runner := bench.Runner{Source: source, Target: s.target, Ops: 1}
+	runner := bench.Runner{Source: source, Target: s.target, Ops: 1, LoadBatch: j.loadBatch(source)}
 	rec, err := runner.Run(ctx)
 	if err != nil {
 		return "", err
@@ -120,6 +120,7 @@ func (j job) measure(ctx context.Context) (rec *results.Record, err error) {
 		runner.Target, runner.NoVerify, runner.Alone = targets.Null{}, true, true
 		return runner.Run(ctx)
 	}
+	runner.LoadBatch = j.loadBatch(source)
 	keepsNothing := f["target"] == "raft" // there is nothing to load, and no answer to judge
 	runner.NoVerify = keepsNothing
 	if runner.Ceiling, err = j.ceiling(ctx, runner); err != nil {
@@ -145,6 +146,15 @@ func (j job) measure(ctx context.Context) (rec *results.Record, err error) {
 	}
 	rec.Options["fixture"] = map[string]string{"cloned": strconv.FormatBool(j.Fixture != ""), "hash": j.FixtureHash}
 	return rec, nil
+}
+
+// loadBatch is how many records are loaded at a time; 0 = as many as the runner thinks.
+func (j job) loadBatch(source *bench.Mix) int {
+	if t := j.Run.Factors["target"]; t != "server" && t != "etcd" || source.Records() == 0 {
+		return 0
+	}
+	record := max(source.DatasetBytes()/int64(source.Records()), 1)
+	return int(min(max(1<<20/record, 1), mostTxnOps)) // a request over the wire has bounds
 }
 
 // prepare opens what the cell names in the run's own directory.

@@ -83,6 +83,10 @@ func repeatCommand(r *results.Record) string {
 	}
 	asked := r.Options[askedOptions]
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		if flag, ok := etcdFlag(name); ok {
+			parts = append(parts, flag+"="+shellWord(asked[name]))
+			continue
+		}
 		option := name
 		if parts := components(r.Factors); !strings.Contains(name, ".") && len(parts) > 0 { // an older record
 			option = parts[0] + "." + name

@@ -49,8 +49,11 @@ func (o *walOptions) validate() error {
 	return full.Validate()
 }
 
-// components are what a cell is made of that has options: engine and log.
+// components are what a cell is made of that has options: engine and log, or somebody's etcd.
 func components(cell map[string]string) []string {
+	if cell["target"] == "etcd" {
+		return []string{etcdComponent}
+	}
 	var all []string
 	for _, f := range []string{"engine", "log"} {
 		if name := cell[f]; name != suite.NotApplicable && !slices.Contains(all, name) {

@@ -26,8 +26,8 @@ func TestEveryLogRunsUnderAGroup(t *testing.T) {
 			j := job{Run: suite.Run{Seed: 7, Factors: cellOf(t, map[string]string{
 				"target": "raft", "log": c.log, "nodes": c.nodes, "durability": c.durability, "workload": "ycsb-a", "clients": "8"})},
 				Duration: 50 * time.Millisecond, Dir: filepath.Join(t.TempDir(), "data")}
-			if e := j.Run.Factors["engine"]; e != suite.NotApplicable || usesFixture(j.Run.Factors) {
-				t.Errorf("engine %q, fixture %v", e, usesFixture(j.Run.Factors))
+			if e := j.Run.Factors["engine"]; e != suite.NotApplicable || j.usesFixture() {
+				t.Errorf("engine %q, fixture %v", e, j.usesFixture())
 			}
 			rec, err := j.measure(t.Context())
 			if err != nil {

@@ -30,10 +30,10 @@ func TestAReplicatedStoreRunsOnAnyEngineAndAnyLog(t *testing.T) {
 			j := job{Run: suite.Run{Seed: 7, Factors: cellOf(t, map[string]string{
 				"target": "replica", "engine": c.engine, "log": c.log, "nodes": c.nodes, "policy": c.policy, "workload": "ycsb-a", "clients": "4", "records": "300"})},
 				Duration: 50 * time.Millisecond, Dir: filepath.Join(dir, "data")}
-			if usesFixture(j.Run.Factors) != (c.engine != "mem") {
-				t.Errorf("fixture %v", usesFixture(j.Run.Factors))
+			if j.usesFixture() != (c.engine != "mem") {
+				t.Errorf("fixture %v", j.usesFixture())
 			}
-			if usesFixture(j.Run.Factors) {
+			if j.usesFixture() {
 				j.Fixture = filepath.Join(dir, "fixture")
 				var err error
 				if j.FixtureHash, err = j.build(t.Context()); err != nil || j.FixtureHash == "" {

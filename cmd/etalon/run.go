@@ -32,6 +32,7 @@ func runCommand(tty terminal) *cobra.Command {
 		reps  int
 		seed  uint64
 		only  []string
+		etcd  etcdFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "run [SUITE]",
@@ -60,10 +61,14 @@ func runCommand(tty terminal) *cobra.Command {
 			if err := s.Only(only, factorTable()); err != nil {
 				return usageError{err}
 			}
+			if err := etcd.into(&s); err != nil {
+				return usageError{err}
+			}
 			return runSuite(cmd.Context(), tty, s, place)
 		},
 	}
 	place.flags(cmd)
+	etcd.flags(cmd)
 	cmd.Flags().IntVar(&reps, "reps", 0, "repetitions of every cell (default: the suite's)")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of order and load (default: the suite's)")
 	cmd.Flags().StringSliceVar(&only, "only", nil, "only cells with these values: FACTOR=VALUE,…")
@@ -99,6 +104,7 @@ func benchWith(do func(*cobra.Command, suite.Suite, where) error) *cobra.Command
 		place   where
 		s       = suite.Suite{Name: "bench", Reps: 1, Seed: 1}
 		options []string
+		etcd    etcdFlags
 	)
 	values := make(map[string]*string)
 	cmd := &cobra.Command{
@@ -114,6 +120,9 @@ func benchWith(do func(*cobra.Command, suite.Suite, where) error) *cobra.Command
 			if s.Options, err = parseOptions(options); err != nil {
 				return usageError{err}
 			}
+			if err := etcd.into(&s); err != nil {
+				return usageError{err}
+			}
 			return do(cmd, s, place)
 		},
 	}
@@ -121,11 +130,12 @@ func benchWith(do func(*cobra.Command, suite.Suite, where) error) *cobra.Command
 		values[f.Name] = cmd.Flags().String(f.Name, f.Default, f.Doc)
 	}
 	place.flags(cmd)
+	etcd.flags(cmd)
 	cmd.Flags().DurationVar(&s.Duration, "duration", 10*time.Second, "length of the measured phase")
 	cmd.Flags().DurationVar(&s.Warmup, "warmup", 2*time.Second, "length of the warm-up before it")
 	cmd.Flags().IntVar(&s.Reps, "reps", 1, "repetitions")
 	cmd.Flags().Uint64Var(&s.Seed, "seed", 1, "seed of the load")
-	cmd.Flags().StringSliceVar(&options, "option", nil, "engine options: ENGINE.NAME=VALUE,…")
+	cmd.Flags().StringSliceVar(&options, "option", nil, "options of engine and log: ENGINE.NAME=VALUE,…")
 	return cmd
 }
 

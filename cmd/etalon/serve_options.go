@@ -22,6 +22,7 @@ import (
 // the parts.
 type serveOptions struct {
 	engine, index, log, policy string
+	options                    []string // of engine and log: NAME.OPTION=VALUE
 
 	name, dataDir, walDir            string
 	listenPeer, listenClient         []string
@@ -91,6 +92,7 @@ func (o *serveOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.index, "index", "packed", "key index: "+strings.Join(indexNames, ", "))
 	f.StringVar(&o.log, "log", "wal", "Raft log: "+strings.Join(logNames, ", "))
 	f.StringVar(&o.policy, "policy", defaultPolicy, "when the engine commits what the log has: limits joined by '/', or none: at once")
+	f.StringSliceVar(&o.options, "option", nil, "options of engine and log: NAME.OPTION=VALUE,… as etalon bench takes them")
 	f.BoolVar(&o.plaintext, "listen-insecure", false, "allow addresses that are not loopback without TLS")
 
 	f.StringVar(&o.name, "name", "default", "name of this member")
@@ -297,6 +299,9 @@ func (o *serveOptions) check(f *pflag.FlagSet) error {
 			return fmt.Errorf("%w, or none", err)
 		}
 	}
+	if err := o.checkOptions(); err != nil {
+		return err
+	}
 	switch {
 	case o.heartbeatMS == 0 || o.electionMS == 0:
 		return fmt.Errorf("--heartbeat-interval %d and --election-timeout %d, want 1 or more milliseconds of each", o.heartbeatMS, o.electionMS)
@@ -324,6 +329,26 @@ func (o *serveOptions) check(f *pflag.FlagSet) error {
 		return err
 	}
 	return o.checkURLs()
+}
+
+// checkOptions refuses options that nothing here has.
+func (o *serveOptions) checkOptions() error {
+	all, err := parseOptions(o.options)
+	if err != nil {
+		return fmt.Errorf("--option: %w", err)
+	}
+	for component := range all {
+		if component != o.engine && component != o.log {
+			return fmt.Errorf("--option %s.…: this member has engine %s and log %s", component, o.engine, o.log)
+		}
+	}
+	return nil
+}
+
+// optionsOf are those of a component, checked before.
+func (o *serveOptions) optionsOf(component string) map[string]any {
+	all, _ := parseOptions(o.options)
+	return all[component]
 }
 
 func (o *serveOptions) checkURLs() error {

@@ -19,18 +19,11 @@ import (
 
 // open opens the engine, behind the policy.
 func (o *serveOptions) open(dir string, log *slog.Logger) (engine.Backend, error) {
-	b, err := openEngine(o.engine, dir, nil, log)
-	if err != nil || o.policy == "none" {
-		return b, err
+	b, err := openEngine(o.engine, dir, o.optionsOf(o.engine), log)
+	if err != nil {
+		return nil, err
 	}
-	policy, err := parsePolicy(o.policy)
-	if err == nil {
-		var buffered engine.Backend
-		if buffered, err = engine.Buffered(b, policy); err == nil {
-			return buffered, nil
-		}
-	}
-	return nil, errors.Join(err, b.Close())
+	return behind(b, o.policy)
 }
 
 // openLog opens the member's log.
@@ -39,7 +32,7 @@ func (o *serveOptions) openLog(dir string, id uint64, log *slog.Logger) (server.
 		if o.log == "mem" || o.noFsync {
 			log.Warn("the log does not survive a crash of the machine", "log", o.log, "unsafe-no-fsync", o.noFsync)
 		}
-		return openLog(o.log, dir, id, nil, log)
+		return openLog(o.log, dir, id, o.optionsOf(o.log), log)
 	}
 	fs, err := wal.Dir(dir)
 	if err != nil {
@@ -49,7 +42,13 @@ func (o *serveOptions) openLog(dir string, id uint64, log *slog.Logger) (server.
 		log.Warn("the log is not synced: a crash of the machine loses acknowledged writes")
 		fs = lazyFS{fs}
 	}
-	return wal.Open(fs, wal.Options{ID: id, Logger: log})
+	var asked walOptions
+	if err := decodeOptions("wal", o.optionsOf("wal"), &asked); err != nil {
+		return nil, err
+	}
+	full := asked.of(id)
+	full.Logger = log
+	return wal.Open(fs, full)
 }
 
 // Close implements io.Closer.

@@ -62,6 +62,10 @@ func (j job) openStack(ctx context.Context, dir string, d results.Durability) (s
 		err = j.openGroup(ctx, &s, dir, d)
 	case "replica":
 		err = j.openReplicas(ctx, &s, dir, d)
+	case "server":
+		err = j.openServers(ctx, &s, dir, d)
+	case "etcd":
+		err = j.openEtcd(ctx, &s, dir, d)
 	default:
 		err = j.openStore(ctx, &s, dir, d)
 	}
