@@ -116,12 +116,16 @@ func (g *Groups) settle() {
 			if !ok {
 				v = noValue
 			}
-			vs[v] = true
+			if v != notApplicable { // which is no choice: where a factor means something it may be the same everywhere
+				vs[v] = true
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if len(values[name]) > 1 {
 			g.Varying = append(g.Varying, name)
+		} else if len(values[name]) == 0 {
+			g.Common[name] = notApplicable
 		} else if v := slices.Collect(maps.Keys(values[name]))[0]; v != noValue {
 			g.Common[name] = v
 		}
@@ -137,12 +141,26 @@ func (g *Groups) settle() {
 	order = append(append([]string{"workload"}, order...), contenders()...)
 	slices.SortStableFunc(g.Cells, func(a, b *Cell) int {
 		for _, name := range order {
+			if name == "target" {
+				if c := targetPlace(a) - targetPlace(b); c != 0 {
+					return c
+				}
+			}
 			if c := naturalCompare(a.Factors[name], b.Factors[name]); c != 0 {
 				return c
 			}
 		}
 		return strings.Compare(string(a.Durability)+string(a.Consistency), string(b.Durability)+string(b.Consistency))
 	})
+}
+
+// targetPlace is how high above the ground a cell's target is.
+func targetPlace(c *Cell) int {
+	order := targetOrder()
+	if i := slices.Index(order, c.Factors["target"]); i >= 0 {
+		return i
+	}
+	return len(order)
 }
 
 // OpenLoop reports whether any run was driven by a schedule: latency is then response time.

@@ -20,6 +20,7 @@ func WriteSummary(w io.Writer, recs []*Record, problems []Problem) error {
 		fmt.Fprintln(b, "There is no valid run to show.")
 	} else {
 		g.writeTable(b)
+		g.writeFloors(b)
 		g.writeKinds(b)
 		g.writeStages(b)
 	}
@@ -65,7 +66,9 @@ func (g *Groups) nameColumns() []string {
 	}
 	if len(who) == 0 {
 		who = []string{"engine"}
-		if e, log := g.Common["engine"], g.Common["log"]; e == notApplicable && log != "" {
+		if e, log := g.Common["engine"], g.Common["log"]; e == notApplicable && log == notApplicable {
+			who = []string{"target"}
+		} else if e == notApplicable && log != "" {
 			who = []string{"log"}
 		}
 	}
@@ -190,6 +193,9 @@ func environmentLines(g *Groups) []string {
 	e := g.Cells[0].Runs[0].Env
 	var common []string
 	for _, f := range slices.Sorted(maps.Keys(g.Common)) {
+		if g.Common[f] == notApplicable {
+			continue
+		}
 		common = append(common, quoteWord(f)+"="+quoteWord(g.Common[f]))
 	}
 	sync := "not measured"

@@ -49,9 +49,14 @@ func Winners(g *Groups, between ...string) []Winner {
 	sets := map[place][]*Cell{}
 	var order []place
 	for _, c := range g.Cells {
-		rest := maps.Clone(c.Factors)
-		for _, f := range aside {
-			delete(rest, f)
+		rest := map[string]string{}
+		for _, f := range g.Varying {
+			if v, ok := c.Factors[f]; ok && !slices.Contains(aside, f) {
+				rest[f] = v
+			}
+		}
+		if rest["target"] == "etcd" { // somebody else's server is a rival of ours
+			rest["target"] = "server"
 		}
 		p := place{CellText(rest), string(c.Durability) + "\n" + string(c.Consistency)}
 		if sets[p] == nil {
@@ -70,9 +75,13 @@ func Winners(g *Groups, between ...string) []Winner {
 				others = append(others, sets[q]...)
 			}
 		}
-		tell := tellingApart(append(slices.Clone(others), sets[p]...), between)
+		named, apart := between, aside
+		if mixed := tellingApart(sets[p], []string{"target"}); len(mixed) > 0 && !slices.Contains(between, "target") {
+			named, apart = append(mixed, between...), append(slices.Clone(aside), "target")
+		}
+		tell := tellingApart(append(slices.Clone(others), sets[p]...), named)
 		w := rank(sets[p], between, tell)
-		w.Title = title(g, w.Factors, aside)
+		w.Title = title(g, w.Factors, apart)
 		for _, c := range sets[p] {
 			if w.Metric.isLatency() && c.SaturatedIn(w.Metric.kind()) {
 				w.Unranked = append(w.Unranked, nameAmong(c, tell)+" (saturated)")
@@ -168,7 +177,7 @@ func title(g *Groups, factors map[string]string, aside []string) string {
 func nameAmong(c *Cell, factors []string) string {
 	var words []string
 	for _, f := range factors {
-		if v := c.Factors[f]; v != "" && v != "none" {
+		if v := c.Factors[f]; v != "" && v != "none" && v != notApplicable {
 			words = append(words, Inert(v))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -196,7 +197,7 @@ func (e *Etcd) Options() map[string]map[string]string {
 	}
 	server := map[string]string{"nodes": strconv.Itoa(e.cfg.Nodes), "version": e.version}
 	if c := e.cfg.Cluster; c != nil {
-		server["command"] = strings.Join(c.cfg.Command, " ")
+		server["command"] = strings.Join(append([]string{filepath.Base(c.cfg.Command[0])}, c.cfg.Command[1:]...), " ")
 		server["flags"] = strings.Join(c.cfg.Flags, " ")
 		server["unsafeNoFsync"] = strconv.FormatBool(c.cfg.Unsynced)
 	} else {

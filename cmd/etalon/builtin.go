@@ -23,12 +23,39 @@ func builtinSuites() map[string]suite.Suite {
 	return map[string]suite.Suite{
 		"quick": {
 			Name: "quick",
-			Doc:  "every engine, bare and under the mvcc layer, three YCSB workloads, 3 repetitions, about a minute",
-			Seed: 1, Reps: 3, Warmup: 100 * time.Millisecond, Duration: 500 * time.Millisecond,
+			Doc:  "every engine, bare, under the mvcc layer and behind the wire, three YCSB workloads, 3 repetitions, over a minute",
+			Seed: 1, Reps: 3, Warmup: 50 * time.Millisecond, Duration: 300 * time.Millisecond,
 			Factors: map[string][]string{
-				"target":   {"engine", "mvcc"},
+				"target":   {"engine", "mvcc", "server"},
+				"nodes":    {"1"},
 				"engine":   {"mem", "bolt", "pebble", "badger"},
 				"workload": {"ycsb-a", "ycsb-c", "ycsb-e"},
+				"records":  {"10000"},
+			},
+		},
+		"layers": {
+			Name: "layers",
+			Doc:  "what each floor costs, per engine: engine, mvcc, raft, replica, server, each write synced in a group; one client and many, 5 repetitions, about 50 minutes",
+			Seed: 1, Reps: 5, Warmup: time.Second, Duration: 5 * time.Second,
+			Factors: map[string][]string{
+				"target":   {"engine", "mvcc", "raft", "replica", "server"},
+				"nodes":    {"1"},
+				"engine":   {"mem", "bolt", "pebble", "badger"},
+				"workload": {"put", "get"},
+				"clients":  {"1", "64"},
+				"records":  {"100000"},
+			},
+		},
+		"etcd": {
+			Name: "etcd",
+			Doc:  "ours on each engine beside a real etcd (--etcd-binary), 1 and 3 members, puts and reads, 5 repetitions, about an hour",
+			Seed: 1, Reps: 5, Warmup: time.Second, Duration: 5 * time.Second,
+			Factors: map[string][]string{
+				"target":   {"server", "etcd"},
+				"nodes":    {"1", "3"},
+				"engine":   {"mem", "bolt", "pebble", "badger"},
+				"workload": {"put", "get"},
+				"clients":  {"1", "100"},
 				"records":  {"20000"},
 			},
 		},

@@ -27,8 +27,12 @@ func present(tty terminal, recs []*results.Record, problems []results.Problem, p
 		return err
 	}
 	fmt.Fprintln(tty.out)
-	for _, w := range results.Winners(results.Group(recs)) {
+	groups := results.Group(recs)
+	for _, w := range results.Winners(groups) {
 		fmt.Fprintln(tty.out, w)
+	}
+	for _, s := range results.FloorSentences(results.Ladders(groups)) {
+		fmt.Fprintln(tty.out, s)
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {

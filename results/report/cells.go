@@ -168,10 +168,13 @@ func runViews(runs []*results.Record) []runView {
 		v := runView{
 			Rep: fmt.Sprint(r.Rep), Throughput: rateText(r), Order: r.Order,
 			Seed: fmt.Sprint(r.Seed), Start: r.Start.UTC().Format("15:04:05"), Phases: phaseText(r.Phases),
-			CPU: "–", RSS: plot.FormatBytes(float64(r.Resources.MaxRSSBytes)), GC: plot.FormatTime(float64(r.Resources.GCPause)),
+			CPU: cpuText(r), RSS: "–", GC: "–",
 		}
-		if n := r.Count(); n > 0 {
-			v.CPU = plot.FormatTime(float64(r.Resources.UserCPU+r.Resources.SystemCPU) / float64(n))
+		if n := r.Resources.MaxRSSBytes; n >= 0 {
+			v.RSS = plot.FormatBytes(float64(n))
+		}
+		if d := r.Resources.GCPause; d >= 0 {
+			v.GC = plot.FormatTime(float64(d))
 		}
 		for _, d := range r.Verdicts {
 			v.Verdicts = append(v.Verdicts, results.Verdict{Name: results.Inert(d.Name), OK: d.OK, Detail: results.Inert(d.Detail)})
@@ -179,6 +182,22 @@ func runViews(runs []*results.Record) []runView {
 		out = append(out, v)
 	}
 	return out
+}
+
+// cpuText is the CPU an operation, and the load generator's own beside it.
+func cpuText(r *results.Record) string {
+	n := float64(r.Count())
+	if n == 0 {
+		return "–"
+	}
+	text := "–"
+	if r.Resources.UserCPU >= 0 {
+		text = plot.FormatTime(float64(r.Resources.UserCPU+r.Resources.SystemCPU) / n)
+	}
+	if own := r.Generator; own != nil {
+		text += " + " + plot.FormatTime(float64(own.UserCPU+own.SystemCPU)/n) + " client"
+	}
+	return text
 }
 
 func rateText(r *results.Record) string {

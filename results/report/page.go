@@ -25,6 +25,7 @@ type page struct {
 	Warnings  []warning
 	Columns   []column
 	Rows      []row
+	Floors    floorsView
 	Generated string
 	Command   string
 
@@ -69,6 +70,7 @@ func newPage(in Input) page {
 	if n := len(envs); n > 3 {
 		p.Machines = append(p.Machines, fmt.Sprintf("and %d more environments, all listed under Cells", n-3))
 	}
+	p.Floors = newFloors(results.Ladders(groups))
 	p.Columns, p.Rows = summary(panels)
 	p.SummaryNote = summaryNote(panels)
 	p.Cells = cellViews(in, panels)
@@ -159,5 +161,5 @@ func verdicts(groups *results.Groups) []string {
 	for _, w := range results.Winners(groups) {
 		out = append(out, w.String())
 	}
-	return out
+	return append(out, results.FloorSentences(results.Ladders(groups))...)
 }

@@ -58,7 +58,7 @@ func summary(panels []plot.Panel) ([]column, []row) {
 		column{Name: "p50", Hint: "half of all operations took at most this", Number: true},
 		column{Name: "p99", Number: true}, column{Name: "p99.9", Number: true},
 		column{Name: "max", Hint: "the slowest operation of all runs", Number: true},
-		column{Name: "CPU / op", Hint: "user and system time of the whole process, generator included", Number: true},
+		column{Name: "CPU / op", Hint: "user and system time of the processes that did the work; the load generator is part of them unless they are servers", Number: true},
 		column{Name: "Written", Hint: "bytes written by the engine per byte the clients wrote", Number: true},
 		column{Name: "Disk", Hint: "data directory after the drain", Number: true},
 	)
