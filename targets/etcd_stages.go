@@ -25,7 +25,7 @@ func scrapedStages() map[string]results.Stage {
 		if label == "engine-commit" {
 			label = "commit"
 		}
-		s.Doc += "; at the leader, rounded up by at most a quarter"
+		s.Doc += " (rounded up by at most a quarter)"
 		all[`etalon_stage_duration_seconds{stage="`+label+`"}`] = s
 	}
 	return all

@@ -114,7 +114,15 @@ func TestEveryBuiltInSuiteAndEveryExampleCanBePlanned(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if _, _, err := planRuns(suites["etcd"], "unknown"); !errors.Is(err, errNoEtcd) {
+		t.Errorf("the suite etcd without one: %v", err)
+	}
 	for name, s := range suites {
+		if name == "etcd" {
+			if err := (&etcdFlags{binary: "/bin/true"}).into(&s); err != nil {
+				t.Fatal(err)
+			}
+		}
 		runs, ids, err := planRuns(s, "unknown")
 		if err != nil || len(runs) == 0 {
 			t.Errorf("%s: %d runs, %v", name, len(runs), err)
