@@ -105,7 +105,9 @@ func (r *core) handleVoteRequest(m *Message) error {
 	case m.Type == MsgPreVote:
 		r.refuseVote(MsgPreVoteResp, m.From)
 	case yes:
-		r.vote, r.electionElapsed = m.From, 0
+		if r.vote = m.From; r.leader == None { // a late request of the present leader is no sign of life
+			r.electionElapsed = 0
+		}
 		r.promise(Message{Type: MsgVoteResp, To: m.From, Term: r.term})
 	default:
 		r.refuseVote(MsgVoteResp, m.From)
