@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/url"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -112,8 +114,16 @@ type door struct {
 	http  *http.Server
 }
 
+// gcPercent is how much the heap of a member may grow between two collections, unless GOGC says. What
+// lives in it is small and most of what is allocated dies at once, so a collection more costs next to
+// nothing (2 % of the processor at 20,000 puts a second), and halves what it grows by.
+const gcPercent = 50
+
 // serve runs the member until ctx ends or it fails.
 func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) (err error) {
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
 	var closers []func() error // in the order in which things were opened
 	defer func() {
 		for i := len(closers) - 1; i >= 0; i-- {
