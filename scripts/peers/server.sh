@@ -13,17 +13,17 @@
 #   watch       etcd's ÷ our median time from sending a put to an event; watch-p99 likewise
 # With several ENGINES the lines "ratio engine=E/CELL R" come first, and those without are of the first one.
 #
-#   scripts/peers/server.sh                  everything, of one engine: about 12 minutes alone on a machine
+#   scripts/peers/server.sh                  everything, of one engine: about 14 minutes alone on a machine
 #   ROUNDS=2 SECONDS_EACH=1 MEMBERS=1 CLIENTS="100 1000" PARTS="put range" scripts/peers/server.sh   a quick look
 #   ENGINES="bolt pebble badger mem"         all engines; mem's log is synced like all others
-#   ROUNDS=5  SECONDS_EACH=2                 about how long etcd takes for a cell
+#   ROUNDS=5  SECONDS_EACH=3                 about how long etcd takes for a cell
 #   MEMBERS="1 3"  CLIENTS="1 100 1000"  PARTS="put range restart watch"
 #   KEYS=1000000                             of the member that is restarted
 #   DIR=/mnt/disk                            where the data goes meanwhile
 #   BIN=DIR                                  where the programs are built, to be kept
 set -euo pipefail
 cd "$(dirname "$0")"
-: "${GO:=go}" "${ROUNDS:=5}" "${SECONDS_EACH:=2}" "${ENGINES:=bolt}" "${MEMBERS:=1 3}" "${CLIENTS:=1 100 1000}"
+: "${GO:=go}" "${ROUNDS:=5}" "${SECONDS_EACH:=3}" "${ENGINES:=bolt}" "${MEMBERS:=1 3}" "${CLIENTS:=1 100 1000}"
 : "${PARTS:=put range restart watch}" "${KEYS:=1000000}" "${DIR:=${TMPDIR:-/tmp}}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
