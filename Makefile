@@ -3,9 +3,9 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 2000x
 
-.PHONY: test check unit sim faults fuzz smoke bench figures mutants soak
+.PHONY: test check unit sim faults fuzz diff smoke bench figures mutants soak
 
-test: check unit sim faults fuzz smoke
+test: check unit sim faults fuzz diff smoke
 
 # Formatting, vet, staticcheck.
 check:
@@ -51,6 +51,11 @@ soak:
 # Every fuzz target for a moment; a longer hunt: make fuzz FUZZTIME=10m.
 fuzz:
 	GO="$(GO)" FUZZTIME="$(FUZZTIME)" bash scripts/fuzz.sh
+
+# The same requests to Etalon and to a real etcd, which is built from its published module, and etcdctl on
+# clusters of both: the same answers demanded. 20,000 random requests; the first build of etcd takes a minute.
+diff:
+	cd server/difftest && $(GO) vet ./... && $(GO) test -count=1 -timeout 15m ./...
 
 # The main job for real, the harness's proof of itself, and a look at what they leave.
 smoke:
