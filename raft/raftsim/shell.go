@@ -22,6 +22,9 @@ func (m *member) deliver(_ uint64, b []byte) {
 	if msg.Type == raft.MsgTransferLeader || msg.Type == raft.MsgTimeoutNow {
 		m.g.handed++
 	}
+	if m.cutsLog(&msg) {
+		return
+	}
 	refuses := msg.Type == raft.MsgSnap && m.g.faultsOn && m.g.plan.has(Loss) && m.rng.IntN(4) == 0
 	m.g.oracle.hears(m, &msg, refuses)
 	if refuses {
@@ -32,6 +35,19 @@ func (m *member) deliver(_ uint64, b []byte) {
 	}
 	m.g.oracle.heard(m, &msg)
 	m.event()
+}
+
+// cutsLog lets a leader, in one case of eight, cut its log just before it hears that a member needs what was in it, and
+// reports whether that ended the process.
+func (m *member) cutsLog(msg *raft.Message) bool {
+	g := m.g
+	if !msg.Reject || msg.Type != raft.MsgAppResp || m.before.Soft.Role != raft.Leader || !g.faultsOn || !g.plan.has(Compaction) || m.rng.IntN(8) > 0 {
+		return false
+	}
+	g.w.Sometimes("the log is cut as a member asks for what was in it")
+	m.checkpoint()
+	m.snapshot(0)
+	return m.node == nil
 }
 
 // event ends everything that happens at a member: the oracles look, and what is ready is taken.
