@@ -82,15 +82,15 @@ func (g *group) converged(l *member, mark raft.Index) bool {
 
 // rest lets some time pass in which nothing happens to a healthy group: whoever leads goes on. Nodes that
 // were removed and not told of it may disturb it, if only by answering late messages in a higher term; and a request to
-// hand over leadership may be such a message.
+// hand over leadership, or to change the membership, may be such a message.
 func (g *group) rest(l *member, d time.Duration) {
-	term, handed := l.before.Hard.Term, g.handed
+	term, handed, conf := l.before.Hard.Term, g.handed, l.before.ConfIndex
 	strangers := false
 	for _, m := range g.members {
 		strangers = strangers || m.node != nil && g.oracle.joined[m.id] && !l.state.conf.Contains(m.id)
 	}
 	g.w.RunUntil(g.w.Now() + d)
-	if strangers || g.handed > handed {
+	if strangers || g.handed > handed || l.before.ConfIndex > conf {
 		return
 	}
 	if l.node == nil || l.before.Soft.Role != raft.Leader || l.before.Hard.Term != term {
