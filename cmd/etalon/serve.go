@@ -61,11 +61,7 @@ func serveCommand(tty terminal) *cobra.Command {
 				return usageError{err}
 			}
 			log := slog.New(slog.NewJSONHandler(tty.err, &slog.HandlerOptions{Level: level}))
-			for name, why := range inert {
-				if cmd.Flags().Changed(name) {
-					log.Warn("a flag without effect", "flag", name, "why", why)
-				}
-			}
+			noteForeign(cmd.Flags(), log)
 			ctx, stop := o.untilInputEnds(cmd.Context(), tty.in)
 			defer stop()
 			return o.serve(ctx, log)
@@ -283,6 +279,16 @@ func (o *serveOptions) handler(s *server.Server, g *rpc.Server) (http.Handler, f
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 		h = mux
+	}
+	if err == nil && !o.gateway {
+		all := h
+		h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/v3") {
+				http.NotFound(w, r)
+				return
+			}
+			all.ServeHTTP(w, r)
+		})
 	}
 	return h, func() error {
 		cancel()

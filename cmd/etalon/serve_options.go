@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,6 +47,7 @@ type serveOptions struct {
 	cipherSuites                     []string
 	minTLS, maxTLS                   string
 	logLevel                         string
+	gateway                          bool
 	pprof, plaintext, checkCorrupt   bool
 	corruptCheckTime                 time.Duration
 	version, stopWithInput           bool
@@ -57,35 +60,6 @@ type tlsOptions struct {
 	clientAuth, auto                                         bool
 	allowedNames, allowedHosts                               []string
 }
-
-// inert are flags of etcd that Etalon takes and that have nothing to act on here. Setting one is logged.
-var inert = map[string]string{
-	"backend-batch-interval": "use --policy", "backend-batch-limit": "use --policy", "backend-bbolt-freelist-type": "the engine has options of its own",
-	"max-snapshots": "snapshots are not kept", "max-wals": "segments are released when they are not needed",
-	"initial-election-tick-advance": "a member alone campaigns at once", "logger": "logs are JSON lines", "log-format": "logs are JSON lines",
-	"log-outputs": "logs go to standard error", "enable-log-rotation": "logs go to standard error", "log-rotation-config-json": "logs go to standard error",
-	"compaction-batch-limit": "compaction goes in slices of its own", "compaction-sleep-interval": "compaction pauses while somebody writes",
-	"bootstrap-defrag-threshold-megabytes": "defragment on request", "warning-apply-duration": "stages are measured instead",
-	"warning-unary-request-duration": "stages are measured instead", "metrics": "one set of metrics is served", "auth-token": "there is no authentication",
-	"bcrypt-cost": "there is no authentication", "auth-token-ttl": "there is no authentication", "cors": "browsers of other origins are not served",
-	"host-whitelist": "names of hosts are not checked", "socket-reuse-port": "one process listens", "socket-reuse-address": "one process listens",
-	"memory-mlock": "memory is not locked", "self-signed-cert-validity": "one year", "raft-read-timeout": "peers keep connections alive",
-	"raft-write-timeout": "peers keep connections alive", "downgrade-check-time": "there is no downgrade", "feature-gates": "there are none",
-	"enable-distributed-tracing": "stages are measured instead", "lease-checkpoint-persist": "remaining times are always persisted",
-	"snapshot-catchup-entries": "the log keeps half of --snapshot-count", "compact-hash-check-time": "members compare their hash chains",
-	"client-crl-file": "revoked certificates are refused by their authority", "peer-crl-file": "revoked certificates are refused by their authority",
-	"peer-skip-client-san-verification": "peers are told by their authority", "tls-allow-expired": "never",
-	"discovery": "", "discovery-srv": "", "discovery-proxy": "", "discovery-fallback": "", "discovery-srv-name": "",
-}
-
-// inertSwitches are those of them that need no value.
-var inertSwitches = []string{
-	"initial-election-tick-advance", "enable-log-rotation", "socket-reuse-port", "socket-reuse-address", "memory-mlock",
-	"enable-distributed-tracing", "lease-checkpoint-persist", "peer-skip-client-san-verification", "tls-allow-expired",
-}
-
-// refusedInert are those of them that cannot be passed over.
-var refusedInert = []string{"discovery", "discovery-srv", "discovery-proxy", "discovery-srv-name", "client-crl-file", "peer-crl-file"}
 
 func (o *serveOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.engine, "engine", "bolt", "storage engine: "+strings.Join(engineNames, ", "))
@@ -130,6 +104,7 @@ func (o *serveOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.minTLS, "tls-min-version", "TLS1.2", "least TLS version")
 	f.StringVar(&o.maxTLS, "tls-max-version", "", "greatest TLS version")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn, error, panic or fatal")
+	f.BoolVar(&o.gateway, "enable-grpc-gateway", true, "serve JSON below /v3/")
 	f.BoolVar(&o.pprof, "enable-pprof", false, "serve /debug/pprof/ to clients")
 	f.BoolVar(&o.checkCorrupt, "experimental-initial-corrupt-check", false, "members always compare their histories")
 	f.DurationVar(&o.corruptCheckTime, "corrupt-check-time", time.Minute, "how often members compare their histories; 0 never")
@@ -137,13 +112,7 @@ func (o *serveOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.configFile, "config-file", "", "YAML file with all of these; other flags and the environment are then not looked at")
 	f.BoolVar(&o.stopWithInput, stopWithInput, false, "stop when standard input ends")
 	_ = f.MarkHidden(stopWithInput) // it exists
-	for name, why := range inert {
-		f.String(name, "", "taken for compatibility: "+why)
-		f.Lookup(name).Hidden = true
-		if slices.Contains(inertSwitches, name) {
-			f.Lookup(name).NoOptDefVal = "true"
-		}
-	}
+	registerForeign(f)
 	_ = f.MarkHidden("experimental-initial-corrupt-check") // it exists
 }
 
@@ -235,11 +204,18 @@ func (o *serveOptions) readFile(f *pflag.FlagSet) error {
 	})
 	for _, side := range []struct{ key, prefix string }{{"client-transport-security", ""}, {"peer-transport-security", "peer-"}} {
 		sub, ok := values[side.key].(map[string]any)
-		if !ok {
+		if values[side.key] == nil {
+			delete(values, side.key)
 			continue
+		}
+		if !ok {
+			return fmt.Errorf("configuration file %s: %s is no mapping", o.configFile, side.key)
 		}
 		delete(values, side.key)
 		for k, v := range sub {
+			if side.prefix == "" && k == "crl-file" {
+				k = "client-" + k
+			}
 			if k == "allowed-cn" || k == "allowed-hostname" {
 				k = "cert-" + k
 			}
@@ -249,11 +225,19 @@ func (o *serveOptions) readFile(f *pflag.FlagSet) error {
 			values[side.prefix+k] = v
 		}
 	}
-	for k, v := range values {
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		v := values[k]
 		if !slices.Contains(names, k) {
 			return fmt.Errorf("configuration file %s: %w", o.configFile, nearest.Error("setting", k, names))
 		}
-		if err := f.Set(k, settingText(v)); err != nil {
+		if v == nil {
+			continue // a key without a value
+		}
+		text := settingText(v)
+		if _, err := strconv.ParseInt(text, 10, 64); err == nil && f.Lookup(k).Value.Type() == "duration" {
+			text += "ns" // as etcd has it
+		}
+		if err := f.Set(k, text); err != nil {
 			return fmt.Errorf("configuration file %s: %s is %v: %w", o.configFile, k, v, err)
 		}
 	}
@@ -280,10 +264,8 @@ func splitList(s string) []string {
 
 // check refuses what contradicts itself.
 func (o *serveOptions) check(f *pflag.FlagSet) error {
-	for _, name := range refusedInert {
-		if f.Changed(name) {
-			return fmt.Errorf("--%s is not supported", name)
-		}
+	if err := checkForeign(f); err != nil {
+		return err
 	}
 	if !slices.Contains(engineNames, o.engine) {
 		return nearest.Error("engine", o.engine, engineNames)
@@ -309,6 +291,8 @@ func (o *serveOptions) check(f *pflag.FlagSet) error {
 		return fmt.Errorf("--election-timeout[%vms] should be at least as 5 times as --heartbeat-interval[%vms]", o.electionMS, o.heartbeatMS)
 	case o.electionMS > 50_000:
 		return fmt.Errorf("--election-timeout[%vms] is too long, and should be set less than 50000ms", o.electionMS)
+	case o.maxTxnOps == 0 || o.maxRequestBytes == 0 || o.maxLearners < 1:
+		return fmt.Errorf("--max-txn-ops %d, --max-request-bytes %d and --max-learners %d, want 1 or more of each", o.maxTxnOps, o.maxRequestBytes, o.maxLearners)
 	case o.clusterState != "new" && o.clusterState != "existing":
 		return fmt.Errorf("--initial-cluster-state %q, accepted: new, existing", o.clusterState)
 	case o.progressInterval < 100*time.Millisecond:
@@ -413,6 +397,11 @@ func (o *serveOptions) members() (map[string][]string, error) {
 		name, u, ok := strings.Cut(strings.TrimSpace(part), "=")
 		if !ok || name == "" || u == "" {
 			return nil, fmt.Errorf("--initial-cluster has %q, want NAME=URL", part)
+		}
+		for other, urls := range m {
+			if slices.Contains(urls, u) {
+				return nil, fmt.Errorf("--initial-cluster has %s twice, for %s and %s", u, other, name)
+			}
 		}
 		m[name] = append(m[name], u)
 	}
