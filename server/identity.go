@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/etalon-kv/etalon/apply"
 )
 
 // identity is who a data directory belongs to: the file DIR/member/identity, written once, before
@@ -21,6 +23,8 @@ type identity struct {
 	Incarnation uint64 `json:",string"` // random: a directory made anew has another
 	Founding    bool   // the member began with the cluster
 	Engine      string // what the state is kept in, as the caller calls it
+	// Met are the members that the cluster had when this one joined: whom it asks until it knows better.
+	Met []apply.Member `json:",omitempty"`
 }
 
 const identityFormat = 1

@@ -36,9 +36,9 @@ type NodeConfig struct {
 	// Cluster names the members that the cluster is founded with, this one included, and their
 	// peer URLs. It counts only for a directory that is not there yet.
 	Cluster map[string][]string
-	// Join: the cluster runs already, and has members. It counts only for a directory that is not
-	// there yet.
-	Join *Joining
+	// Join, if not nil, asks the cluster, which runs already, who its members are. It is called only for
+	// a directory that is not there yet: a member that has joined starts again with nobody to ask.
+	Join func(context.Context) (*Joining, error)
 	// Alone: the cluster's other members are lost for good, and this one goes on as the only one, with
 	// what it has. They must not run any more.
 	Alone bool
@@ -110,7 +110,7 @@ type Node struct {
 func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
 	n := &Node{config: c}
 	dir := filepath.Join(c.Dir, memberName)
-	if err := n.identify(dir); err != nil {
+	if err := n.identify(ctx, dir); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -161,7 +161,7 @@ func StartNode(ctx context.Context, c NodeConfig) (_ *Node, err error) {
 }
 
 // identify finds out who the member is, or decides it for a new directory.
-func (n *Node) identify(dir string) error {
+func (n *Node) identify(ctx context.Context, dir string) error {
 	id, err := loadIdentity(dir)
 	if err != nil {
 		return err
@@ -177,10 +177,14 @@ func (n *Node) identify(dir string) error {
 		return nil
 	}
 	n.id = identity{Format: identityFormat, Name: n.config.Name, Incarnation: newIncarnation(), Engine: n.config.Engine}
-	if j := n.config.Join; j != nil {
+	if n.config.Join != nil {
+		j, err := n.config.Join(ctx)
+		if err != nil {
+			return err
+		}
 		for _, m := range j.Members {
 			if slices.Equal(slices.Sorted(slices.Values(m.PeerURLs)), slices.Sorted(slices.Values(n.config.PeerURLs))) {
-				n.id.Cluster, n.id.Member = j.Cluster, m.ID
+				n.id.Cluster, n.id.Member, n.id.Met = j.Cluster, m.ID, j.Members
 				return n.id.store(dir)
 			}
 		}
@@ -262,8 +266,8 @@ func (n *Node) openStores(ctx context.Context, dir string) (err error) {
 // peers are the other members, as far as they are known.
 func (n *Node) peers() []peers.Peer {
 	members, _ := n.State.Members()
-	if len(members) == 0 && n.config.Join != nil {
-		members = n.config.Join.Members
+	if len(members) == 0 {
+		members = n.id.Met
 	}
 	var list []peers.Peer
 	for _, m := range members {

@@ -339,9 +339,7 @@ func (o *serveOptions) node(ctx context.Context, log *slog.Logger) (*server.Node
 	}
 	c.OpenTransport = func(id server.Identity) (replica.Transport, error) { return o.transport(id, &peerTLS, dialTLS, log) }
 	if o.clusterState == "existing" {
-		if c.Join, err = o.join(ctx, members, dialTLS, log); err != nil {
-			return nil, err
-		}
+		c.Join = func(ctx context.Context) (*server.Joining, error) { return o.join(ctx, members, dialTLS, log) }
 	}
 	return server.StartNode(ctx, c)
 }
