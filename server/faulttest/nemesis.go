@@ -20,6 +20,8 @@ type nemesis struct {
 type fault struct {
 	name string
 	do   func(n *nemesis)
+	// with, in place of do, is done until ctx ends or there is an error.
+	with func(ctx context.Context, n *nemesis) error
 	// long: it lasts until the others have cut their logs, so that only a snapshot helps.
 	long bool
 	// group: it takes several members.
@@ -29,6 +31,7 @@ type fault struct {
 var faults = []fault{
 	{name: "kill one", do: func(n *nemesis) { n.any().kill() }},
 	{name: "kill one for long", long: true, group: true, do: func(n *nemesis) { n.any().kill() }},
+	{name: "replace one", group: true, with: func(ctx context.Context, n *nemesis) error { return n.c.replace(ctx, n.any()) }},
 	{name: "kill a majority", do: func(n *nemesis) {
 		for _, i := range n.r.Perm(len(n.c.members))[:len(n.c.members)/2+1] {
 			n.c.members[i].kill()
@@ -85,7 +88,11 @@ func (n *nemesis) run(ctx context.Context) error {
 		f := n.draw()
 		n.trace("fault: %s", f.name)
 		n.done[f.name]++
-		f.do(n)
+		if f.with == nil {
+			f.do(n)
+		} else if err := f.with(ctx, n); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
 		if f.long {
 			pause(ctx, longFault)
 		} else {

@@ -51,16 +51,8 @@ func must(t *testing.T, err error) {
 // insist asks until it is answered without an error.
 func (c *company) insist(what string, f func(context.Context) error) {
 	c.t.Helper()
-	for {
-		one, cancel := context.WithTimeout(c.ctx, opTimeout)
-		err := f(one)
-		cancel()
-		if err == nil {
-			return
-		}
-		if !pause(c.ctx, 50*time.Millisecond) {
-			c.t.Fatalf("%s: %v", what, err)
-		}
+	if err := insist(c.ctx, f); err != nil {
+		c.t.Fatalf("%s: %v", what, err)
 	}
 }
 

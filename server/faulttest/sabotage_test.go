@@ -26,7 +26,7 @@ var sabotages = []sabotage{
 	}, "stale|read key/"},
 	{"a watch that is begun again misses a revision", []edit{
 		{"server/watch.go", "StartRev: r.StartRevision, PrevKV: r.PrevKv}", "StartRev: r.StartRevision, PrevKV: r.PrevKv}\n\tif c.StartRev > 1 {\n\t\tc.StartRev++\n\t}"},
-	}, "watches differ|was told that"},
+	}, "watches differ|was told that|porcupine|read key/"},
 	{"a new leader forgets when leases were renewed", []edit{
 		{"apply/lessor.go", "l.add(p, now, l.c.Extend)", "l.add(p, now.Add(-time.Second*time.Duration(p.TTL)), 0)"},
 	}, "ended at least"},

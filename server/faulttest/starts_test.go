@@ -201,42 +201,10 @@ func lostDisk(t *testing.T, etalon string) {
 		must(t, c.members[0].died())
 		must(t, c.members[1].died())
 		c.put("without it", way.name)
-		c.replace(m)
+		must(t, c.replace(c.ctx, m))
+		must(t, c.ready(c.ctx))
 		must(t, agree(c.ctx, c.cluster))
 	}
-}
-
-// replace removes a member, adds it again, and starts it with a new disk.
-func (c *company) replace(m *member) {
-	c.t.Helper()
-	list, err := c.client.MemberList(c.ctx)
-	must(c.t, err)
-	for _, old := range list.Members {
-		if old.Name == m.name {
-			c.insist("removing the member", func(ctx context.Context) error {
-				_, err := c.client.MemberRemove(ctx, old.ID)
-				if err == rpctypes.ErrMemberNotFound {
-					return nil
-				}
-				return err
-			})
-		}
-	}
-	c.insist("adding it again", func(ctx context.Context) error {
-		_, err := c.client.MemberAdd(ctx, []string{"http://" + m.proxy.addr()})
-		if err == rpctypes.ErrPeerURLExist {
-			return nil
-		}
-		return err
-	})
-	must(c.t, os.RemoveAll(c.dataDir(m)))
-	for i, a := range m.argv {
-		if a == "--initial-cluster-state" {
-			m.argv[i+1] = "existing"
-		}
-	}
-	must(c.t, m.start())
-	must(c.t, c.ready(c.ctx))
 }
 
 // largeValues writes what badger cannot store and the other engines could.
