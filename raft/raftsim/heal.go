@@ -87,7 +87,7 @@ func (g *group) rest(l *member, d time.Duration) {
 	term, handed, conf := l.before.Hard.Term, g.handed, l.before.ConfIndex
 	strangers := false
 	for _, m := range g.members {
-		strangers = strangers || m.node != nil && g.oracle.joined[m.id] && !l.state.conf.Contains(m.id)
+		strangers = strangers || !m.gone && g.oracle.joined[m.id] && !l.state.conf.Contains(m.id)
 	}
 	g.w.RunUntil(g.w.Now() + d)
 	if strangers || g.handed > handed || l.before.ConfIndex > conf {
