@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/url"
 
 	"github.com/etalon-kv/etalon/engine"
@@ -17,9 +18,22 @@ import (
 	"github.com/etalon-kv/etalon/server/security"
 )
 
+// memberOptions are what the engine is opened with: what was asked, and what a member wants otherwise than
+// a store that is alone. That one has all its pages at hand; a member leaves what nobody reads to the
+// system's cache.
+func (o *serveOptions) memberOptions() map[string]any {
+	options := o.optionsOf(o.engine)
+	if o.engine != "bolt" {
+		return options
+	}
+	with := map[string]any{"lazyPages": true}
+	maps.Copy(with, options)
+	return with
+}
+
 // open opens the engine, behind the policy.
 func (o *serveOptions) open(dir string, log *slog.Logger) (engine.Backend, error) {
-	b, err := openEngine(o.engine, dir, o.optionsOf(o.engine), log)
+	b, err := openEngine(o.engine, dir, o.memberOptions(), log)
 	if err != nil {
 		return nil, err
 	}

@@ -55,6 +55,9 @@ type Options struct {
 	// LockTimeout is how long Open waits for the lock of the file itself, which another program
 	// that uses bbolt may hold, before it answers engine.ErrInUse; 0 = 1 s.
 	LockTimeout time.Duration `json:"lockTimeout" yaml:"lockTimeout"`
+	// LazyPages leaves it to the readers to enter what was committed into the process's page table: then
+	// only what is read counts as resident memory, and the first look at a page costs a fault.
+	LazyPages bool `json:"lazyPages" yaml:"lazyPages"`
 }
 
 // Validate puts defaults in the place of zero values and refuses what makes no sense.

@@ -53,7 +53,7 @@ func (s *store) committed(tx *bbolt.TxStats) error {
 // the readers, it would cost each new page one of them a fault: a good part of a lookup, and most of
 // one in a store that grows.
 func (s *store) reach(used int64) {
-	if used > s.populated {
+	if used > s.populated && !s.opts.LazyPages {
 		populate(s.db.mapped(used)[s.populated:])
 		s.populated = used
 	}
