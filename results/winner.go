@@ -121,7 +121,13 @@ func variesWithin(g *Groups, f string) bool {
 // tellingApart are the factors that the cells differ in; what all share need not be said of each.
 func tellingApart(cells []*Cell, between []string) []string {
 	return slices.DeleteFunc(slices.Clone(between), func(f string) bool {
-		return !slices.ContainsFunc(cells, func(c *Cell) bool { return c.Factors[f] != cells[0].Factors[f] })
+		values := map[string]bool{}
+		for _, c := range cells {
+			if v := c.Factors[f]; v != notApplicable {
+				values[v] = true
+			}
+		}
+		return len(values) < 2
 	})
 }
 

@@ -24,7 +24,7 @@ func builtinSuites() map[string]suite.Suite {
 		"quick": {
 			Name: "quick",
 			Doc:  "every engine, bare, under the mvcc layer and behind the wire, three YCSB workloads, 3 repetitions, over a minute",
-			Seed: 1, Reps: 3, Warmup: 50 * time.Millisecond, Duration: 300 * time.Millisecond,
+			Seed: 1, Reps: 3, Warmup: 50 * time.Millisecond, Duration: 250 * time.Millisecond,
 			Factors: map[string][]string{
 				"target":   {"engine", "mvcc", "server"},
 				"nodes":    {"1"},

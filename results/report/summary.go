@@ -135,6 +135,9 @@ func extraFactors(panels []plot.Panel) []string {
 	for _, p := range panels {
 		for _, l := range p.Lines {
 			for f, v := range l.Cell.Factors {
+				if v == "-" { // means nothing here, which is no other value
+					continue
+				}
 				if was, ok := first[f]; !ok {
 					first[f] = v
 				} else if was != v && !slices.Contains(out, f) && f != "workload" && f != "engine" && f != "durability" && !isSubject(l.Cell, f) {
