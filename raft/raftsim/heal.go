@@ -66,10 +66,11 @@ func (g *group) leader() (l *member) {
 }
 
 // converged reports whether every member of l's membership has applied everything that was acknowledged,
-// all that l has in its log, and mark; and whether the membership is one that can stay.
+// all that l has in its log, and mark; and whether membership and leadership are such that can stay.
 func (g *group) converged(l *member, mark raft.Index) bool {
 	conf := &l.state.conf
-	if l.state.applied < mark || l.state.applied != l.before.Last || conf.Joint() && conf.AutoLeave || !voter(conf, l.id) {
+	if l.state.applied < mark || l.state.applied != l.before.Last || conf.Joint() && conf.AutoLeave || !voter(conf, l.id) ||
+		l.before.Transferee != raft.None {
 		return false
 	}
 	for _, m := range g.members {
