@@ -96,11 +96,14 @@ func (r *Runner) Validate() error {
 		return errors.New("bench: Runner has a negative number")
 	}
 	r.Workers = max(r.Workers, 1)
-	if r.Measure == 0 && r.Ops == 0 {
+	steps, stepped := r.Schedule.(Steps)
+	switch {
+	case r.Measure == 0 && r.Ops == 0 && stepped:
+		r.Measure = steps.Length()
+	case r.Measure == 0 && r.Ops == 0:
 		r.Measure = 10 * time.Second
-		if s, ok := r.Schedule.(Steps); ok {
-			r.Measure = s.length()
-		}
+	case r.Measure > 0 && steps.Length() > r.Measure:
+		return fmt.Errorf("bench: the steps of %s take %v, and Measure cuts them off after %v", steps, steps.Length(), r.Measure)
 	}
 	setDefault(&r.Interval, time.Second)
 	setDefault(&r.Grace, 10*time.Second)

@@ -47,8 +47,8 @@ func (s Steps) At(n uint64) (time.Duration, bool) {
 	return start, false
 }
 
-// length is how long all steps take.
-func (s Steps) length() (sum time.Duration) {
+// Length is how long all steps take.
+func (s Steps) Length() (sum time.Duration) {
 	for _, step := range s {
 		sum += step.For
 	}

@@ -82,6 +82,9 @@ func planRuns(s suite.Suite, commit string) ([]suite.Run, []string, error) {
 		if err := checkWire(s, r.Factors); err != nil {
 			return nil, nil, fmt.Errorf("suite %s: %w", s.Name, err)
 		}
+		if err := checkSteps(r.Factors["rate"], s.Duration); err != nil {
+			return nil, nil, fmt.Errorf("suite %s: %w", s.Name, err)
+		}
 		ids[i] = results.RunID(r.Factors, r.Rep, def)
 	}
 	return runs, ids, nil

@@ -109,6 +109,16 @@ func checkRate(v string) error {
 	return err
 }
 
+// checkSteps refuses steps that the measured phase would cut off.
+func checkSteps(rate string, measured time.Duration) error {
+	schedule, err := bench.ParseSchedule(rate, 0)
+	if steps, ok := schedule.(bench.Steps); err == nil && ok && steps.Length() > measured {
+		return fmt.Errorf("rate=%s takes %v, longer than the measured phase: want --duration (in a suite: duration) %[2]v or more, not %v",
+			rate, steps.Length(), measured)
+	}
+	return err
+}
+
 func checkCompress(v string) error {
 	c, err := strconv.ParseFloat(v, 64)
 	if err != nil || !(c > 0 && c <= 1) {

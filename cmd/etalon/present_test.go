@@ -12,12 +12,24 @@ import (
 	"github.com/etalon-kv/etalon/results"
 )
 
+func TestStepsThatTheRunWouldCutOffAreRefused(t *testing.T) {
+	s := suite.Suite{Name: "own", Reps: 1, Duration: 3 * time.Second, Factors: map[string][]string{"rate": {"steps:100x2s,200x2s"}}}
+	want := "suite own: rate=steps:100x2s,200x2s takes 4s, longer than the measured phase: want --duration (in a suite: duration) 4s or more, not 3s"
+	if _, _, err := planRuns(s, ""); err == nil || err.Error() != want {
+		t.Errorf("a suite of 3s: %v\nwant %s", err, want)
+	}
+	s.Duration = 4 * time.Second
+	if _, _, err := planRuns(s, ""); err != nil {
+		t.Errorf("a suite of 4s: %v", err)
+	}
+}
+
 func TestTheCommandThatRepeatsACellGivesTheSameCell(t *testing.T) {
 	s := suite.Suite{
 		Name: "own", Seed: 7, Reps: 1, Warmup: 250 * time.Millisecond, Duration: 1200 * time.Millisecond,
 		Factors: map[string][]string{
 			"engine": {"bolt"}, "durability": {"interval"}, "policy": {"500ops/20ms"}, "workload": {"ycsb-e"},
-			"rate": {"steps:500x2s,4000x2s"}, "records": {"1000"}, "value": {"uniform:10-90"}, "keys": {"uniform"},
+			"rate": {"steps:500x600ms,4000x600ms"}, "records": {"1000"}, "value": {"uniform:10-90"}, "keys": {"uniform"},
 		},
 	}
 	asked, err := parseOptions([]string{"bolt.pageBytes=16384", "bolt.growBytes=33554432", "bolt.freelist=array", "bolt.noFreelistSync=true"})

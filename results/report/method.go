@@ -13,7 +13,9 @@ var method = []string{
 		"median over runs and its interval, without assuming a distribution; every single run is a dot in the figures. Runs of all cells " +
 		"are interleaved in random order, so that a drift of the machine falls on all of them.",
 	"Bytes written are those of the measured phase and the drain after it, in which the background work of an engine is waited for, " +
-		"divided by the keys and values of acknowledged writes. Disk is the data directory after the drain.",
+		"divided by the keys and values of acknowledged writes. They begin with what the warm-up left in memory and end with what the run " +
+		"left there: a run that writes less than a few times an engine's memory (a memtable of 64 MiB in pebble and badger) shows what its log " +
+		"costs, and little of the compactions that a long run pays for. Disk is the data directory after the drain.",
 	"Durability says what an acknowledged write has survived. sync: it was fsynced first, by a sync of its own; group: the same, one " +
 		"fsync shared by writes that wait together; interval: a crash may lose the last interval; none: nothing is promised. Figures with " +
 		"different labels are not a comparison of engines alone.",
