@@ -138,8 +138,12 @@ func (c *clusterServer) MemberUpdate(ctx context.Context, r *pb.MemberUpdateRequ
 
 // change carries out a change of one member and returns the members after it.
 func (c *clusterServer) change(ctx context.Context, t raft.ChangeType, m apply.MemberChange) ([]apply.Member, error) {
-	if members, _ := c.s.state.Members(); !c.s.config.Loose && !enoughStarted(members, t, m) {
+	members, _ := c.s.state.Members()
+	if !c.s.config.Loose && !enoughStarted(members, t, m) {
 		return nil, replica.ErrNotEnoughStarted
+	}
+	if t != raft.RemoveNode && !m.Promote && slices.ContainsFunc(members, func(o apply.Member) bool { return o.ID == m.Member.ID }) {
+		return nil, apply.ErrMemberExists // the same URLs in the same second; the core would take it for a promotion
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.s.config.requestTimeout())
 	defer cancel()

@@ -41,8 +41,19 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// start starts one, which ends with the test. change may change its configuration.
+// start starts one, which ends with the test, and waits until it serves. change may change its configuration.
 func start(t testing.TB, change func(*server.NodeConfig)) *member {
+	t.Helper()
+	m := launch(t, change)
+	// A linearizable read waits for a leader: this member.
+	if _, err := m.kv.Range(t.Context(), &pb.RangeRequest{Key: []byte("start")}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// launch is start, and does not wait.
+func launch(t testing.TB, change func(*server.NodeConfig)) *member {
 	t.Helper()
 	c := server.NodeConfig{
 		Dir: t.TempDir(), Name: "one", Token: "test", Engine: "mem",
@@ -85,10 +96,6 @@ func start(t testing.TB, change func(*server.NodeConfig)) *member {
 		}
 		must(t, node.Close())
 	})
-	// A linearizable read waits for a leader: this member.
-	if _, err := pb.NewKVClient(conn).Range(t.Context(), &pb.RangeRequest{Key: []byte("start")}); err != nil {
-		t.Fatal(err)
-	}
 	return &member{
 		node: node, client: client, addr: l.Addr().String(),
 		kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), lease: pb.NewLeaseClient(conn),
