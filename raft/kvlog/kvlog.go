@@ -95,11 +95,11 @@ func (l *Log) Write(snap *raft.Snapshot, entries []raft.Entry, hard raft.HardSta
 	}
 	if snap != nil {
 		if err := l.install(snap, keeps); err != nil {
-			return err
+			return l.fail(err) // a part of it may wait in the batch
 		}
 	}
 	if err := l.append(entries); err != nil {
-		return err
+		return l.fail(err)
 	}
 	if !hard.Empty() {
 		l.mu.Lock()
@@ -124,6 +124,9 @@ func (l *Log) usable() error {
 }
 
 func (l *Log) fail(err error) error {
+	if l.failed != nil { // the first is what there is to know
+		return err
+	}
 	l.failed = err
 	return fmt.Errorf("%w: %w", engine.ErrFailed, err)
 }

@@ -181,6 +181,64 @@ func TestAFailedApplyIsFinal(t *testing.T) {
 	must(t, l.Close())
 }
 
+// blind is an engine whose n-th read from now, and every one after it, fails.
+type blind struct {
+	*forgetful
+	n int
+}
+
+var errBlind = errors.New("cannot be read")
+
+func (b *blind) Snapshot() (engine.Snapshot, error) {
+	if b.n--; b.n < 0 {
+		return nil, errBlind
+	}
+	return b.forgetful.Snapshot()
+}
+
+// A read that fails before anything is written changes nothing; one in the middle of a Write is final.
+func TestAReadThatFailsLeavesNoHalfOfAWrite(t *testing.T) {
+	for n := range 4 {
+		m := &forgetful{t: t, caps: engine.Caps{RangeDelete: true}}
+		m.become(nil)
+		b := &blind{m, 1 << 30}
+		l, err := kvlog.Open(b, kvlog.Options{})
+		must(t, err)
+		var list []raft.Entry
+		for i := raft.Index(1); i <= 9; i++ {
+			list = append(list, raft.Entry{Index: i, Term: 1})
+		}
+		must(t, l.Write(nil, list, raft.HardState{Term: 1}, true))
+		b.n = n // a snapshot that the log agrees with at 4, and entries that replace 7 and on
+		snap := &raft.Snapshot{Index: 4, Term: 1, Conf: raft.ConfState{Voters: []raft.NodeID{1}}}
+		err = l.Write(snap, []raft.Entry{{Index: 7, Term: 2}}, raft.HardState{Term: 2}, true)
+		b.n = 1 << 30
+		if err == nil {
+			if n < 2 {
+				t.Errorf("read %d fails, and nobody minds", n)
+			}
+			continue
+		}
+		if !errors.Is(err, errBlind) {
+			t.Fatalf("read %d: %v", n, err)
+		}
+		if errors.Is(err, engine.ErrFailed) {
+			if err := l.Sync(); !errors.Is(err, engine.ErrFailed) {
+				t.Errorf("read %d: a Sync after a half of a write: %v", n, err)
+			}
+			must(t, l.Close())
+		}
+		again, err := kvlog.Open(m, kvlog.Options{})
+		must(t, err)
+		if last, _ := again.LastIndex(); last != 9 {
+			t.Errorf("read %d: the log ends at %d", n, last)
+		}
+		if s, err := again.Snapshot(); err == nil {
+			t.Errorf("read %d: the snapshot at %d is there, the entries after it are not", n, s.Index)
+		}
+	}
+}
+
 func TestAnEntryThatNoBatchHoldsIsRefused(t *testing.T) {
 	m := &forgetful{t: t, caps: engine.Caps{MaxBatchBytes: 10_000}}
 	m.become(nil)
