@@ -153,6 +153,7 @@ func (g *group) ask(m *member, a action) bool {
 		}
 		err = m.node.ProposeConfChange(cc)
 	case "transfer":
+		m.watch.asked = true
 		err = m.node.TransferLeader(raft.NodeID(a.args[1]))
 	case "unreachable":
 		m.node.ReportUnreachable(raft.NodeID(a.args[1]))

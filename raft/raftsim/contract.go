@@ -15,6 +15,7 @@ type watch struct {
 	// transferee is whom leadership is handed to since then.
 	transferee  raft.NodeID
 	transferred uint64
+	asked       bool // to hand over, since the last tick: it may have given one up and begun another
 	// hard is what the node said before the message that is being delivered.
 	hard   raft.HardState
 	rounds rounds
@@ -188,6 +189,8 @@ func (o *oracle) lostAnything(m *member, msg *raft.Message) bool {
 func (o *oracle) hears(m *member, msg *raft.Message, refused bool) {
 	m.watch.hard = m.before.Hard
 	switch msg.Type {
+	case raft.MsgTransferLeader:
+		m.watch.asked = true
 	case raft.MsgApp, raft.MsgHeartbeat, raft.MsgSnap:
 		if msg.Term >= m.before.Hard.Term && !refused {
 			m.watch.leaderHeard = m.watch.ticks
@@ -224,8 +227,8 @@ func (o *oracle) ticked(m *member) {
 	if s.Soft.Role == raft.Follower && s.Soft.Leader != raft.None && w.ticks > w.leaderHeard+2*election {
 		o.g.fail("member %d believes in leader %d, of which it has heard nothing for %d ticks", m.id, s.Soft.Leader, w.ticks-w.leaderHeard)
 	}
-	if s.Transferee != w.transferee {
-		w.transferee, w.transferred = s.Transferee, w.ticks
+	if s.Transferee != w.transferee || w.asked {
+		w.transferee, w.transferred, w.asked = s.Transferee, w.ticks, false
 	} else if s.Transferee != raft.None && w.ticks > w.transferred+election+1 {
 		o.g.fail("leader %d hands over to %d for %d ticks", m.id, s.Transferee, w.ticks-w.transferred)
 	}
