@@ -25,10 +25,10 @@ type group struct {
 	writes, reads uint64 // that clients asked for
 	addrs         []uint64
 	// script, if not nil, stands for the nemesis; recorded, if not nil, gets what that does.
-	script   *Script
-	recorded *[]action
-	actions  int
-	handed   int // requests to lead and to hand over that have arrived
+	script    *Script
+	recorded  *[]action
+	actions   int
+	disturbed int // messages that may have ended a leadership; see disturbs
 	// Everybody is down until asleepTo, and was in all for slept.
 	asleepTo, slept time.Duration
 	history         *history

@@ -85,13 +85,13 @@ func (g *group) converged(l *member, mark raft.Index) bool {
 // were removed and not told of it may disturb it, if only by answering late messages in a higher term; and a request to
 // hand over leadership, or to change the membership, may be such a message.
 func (g *group) rest(l *member, d time.Duration) {
-	term, handed, conf := l.before.Hard.Term, g.handed, l.before.ConfIndex
+	term, disturbed, conf := l.before.Hard.Term, g.disturbed, l.before.ConfIndex
 	strangers := false
 	for _, m := range g.members {
 		strangers = strangers || !m.gone && g.oracle.joined[m.id] && !l.state.conf.Contains(m.id)
 	}
 	g.w.RunUntil(g.w.Now() + d)
-	if strangers || g.handed > handed || l.before.ConfIndex > conf {
+	if strangers || g.disturbed > disturbed || l.before.ConfIndex > conf {
 		return
 	}
 	if l.node == nil || l.before.Soft.Role != raft.Leader || l.before.Hard.Term != term {

@@ -19,8 +19,8 @@ func (m *member) deliver(_ uint64, b []byte) {
 	m.must(msg.Decode(b))
 	m.g.w.Note("deliver", uint64(m.id), uint64(msg.From), uint64(msg.Type), uint64(msg.Term), uint64(msg.Index))
 	m.catchUp()
-	if msg.Type == raft.MsgTransferLeader || msg.Type == raft.MsgTimeoutNow {
-		m.g.handed++
+	if disturbs(&msg, m.before.Hard.Term) {
+		m.g.disturbed++
 	}
 	if m.cutsLog(&msg) {
 		return
@@ -48,6 +48,19 @@ func (m *member) cutsLog(msg *raft.Message) bool {
 	m.checkpoint()
 	m.snapshot(0)
 	return m.node == nil
+}
+
+// disturbs tells whether a message may end the leadership of a healthy group, if it was sent before the group was
+// healthy: it asks for an election, or tells a member of this term of a higher one that whoever sent it has forgotten.
+// A request for a vote that nobody asked for is what a healthy group must not see.
+func disturbs(msg *raft.Message, term raft.Term) bool {
+	switch msg.Type {
+	case raft.MsgTransferLeader, raft.MsgTimeoutNow:
+		return true
+	case raft.MsgVote, raft.MsgPreVote:
+		return msg.Force
+	}
+	return msg.Term > term && (msg.Type != raft.MsgPreVoteResp || msg.Reject)
 }
 
 // event ends everything that happens at a member: the oracles look, and what is ready is taken.
