@@ -65,7 +65,7 @@ var commands = []ctl{
 	{args: "lock l -- echo inside"}, {args: "lock l", until: "l/"}, {args: "elect e me", until: "me\n"}, {args: "elect -l e"},
 	{args: "version"}, {args: "completion bash", shape: nothing}, {args: "options"}, {args: "help"},
 	{args: "member list", shape: lines}, {args: "member list -w table", shape: nothing}, {args: "member list -w json --consistency=s", shape: numbers},
-	{args: "member add m4 --peer-urls=http://127.0.0.1:7 --learner", learn: `Member *([0-9a-f]{10,}) added`, as: "added", shape: nothing}, {args: "member add m5 --peer-urls=http://127.0.0.1:7"},
+	{args: "member add m4 --peer-urls=http://127.0.0.1:7 --learner", learn: `Member *([0-9a-f]{10,}) added`, as: "added", shape: nothing}, {args: "member add m5 --peer-urls=http://127.0.0.1:7,http://127.0.0.1:17"},
 	{args: "member add m5 --peer-urls=http://127.0.0.1:8 --learner"}, {args: "member add m5"}, {args: "member promote {added}"}, {args: "member promote 4321"},
 	{args: "member update {added} --peer-urls=http://127.0.0.1:9"}, {args: "member list", shape: numbers}, {args: "member remove {added}"}, {args: "member remove {added}"},
 	{args: "put last 1"}, {args: "get last"},
