@@ -3,9 +3,14 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 2000x
 
-.PHONY: test check unit sim faults fuzz diff smoke bench figures mutants soak
+.PHONY: test check unit long sim faults fuzz diff smoke bench figures mutants soak
 
-test: check unit sim faults fuzz diff smoke
+# What waits for disks, processes and clocks goes on side by side; what measures has the machine to itself.
+test:
+	$(MAKE) check
+	$(MAKE) unit
+	$(MAKE) -j3 --output-sync=target long faults diff sim fuzz
+	$(MAKE) smoke
 
 # Formatting, vet, staticcheck.
 check:
@@ -13,9 +18,12 @@ check:
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-# All tests under the race detector, then the stores' crashes, faults and full disks at full length.
+# All tests under the race detector.
 unit:
 	$(GO) test -race -short -timeout 20m ./...
+
+# The stores' crashes, faults and full disks at full length.
+long:
 	$(GO) test -timeout 20m ./engine/... ./engines/... ./mvcc/... ./raft/...
 
 # Ten thousand schedules of Raft groups in the simulator; SEEDS=n runs more or less of them.
