@@ -32,7 +32,7 @@ step "the main job"
 start=$SECONDS
 "$etalon" run --out "$out" | tee "$work/table"
 echo "took $((SECONDS - start)) s"
-[ "$(find "$out" -name 'run-*.json' | wc -l)" = 72 ] || fail "not 72 records"
+[ "$(find "$out" -name 'run-*.json' | wc -l)" = 84 ] || fail "not 84 records"
 grep -q 'report.html' "$work/table" || fail "the path of the report is not told"
 [ "$(du -sk "$out" | cut -f1)" -lt $((64 * 1024)) ] || fail "the results take more than 64 MiB"
 [ -z "$(find "$out" -name 'etalon-work-*')" ] || fail "data was left behind"
@@ -45,7 +45,7 @@ grep -q ' put-compacting ' "$work/table" && grep -q ' put-quiet ' "$work/table" 
 
 step "a second run has nothing left to do"
 "$etalon" run --out "$out" >"$work/said" 2>&1
-grep -q '72 runs there already' "$work/said" || fail "it was not resumed"
+grep -q '84 runs there already' "$work/said" || fail "it was not resumed"
 
 step "a broken record is named and left out"
 victim=$(find "$out" -name 'run-*.json' | sort | head -n 1)
