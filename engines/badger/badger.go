@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -27,7 +28,8 @@ type backend struct {
 	mem     *memtable
 	witness *witness
 	old     map[string]bool // records of the MANIFEST that were there at the start
-	// complaints gets a value when badger complains, if it has none.
+	noting  sync.Mutex      // held while void records are noted
+	// complaints gets a value when badger logs an error, if it has none.
 	complaints chan struct{}
 	// keys are buffers for a prefix and a key together.
 	keys sync.Pool
@@ -95,11 +97,15 @@ func (b *backend) start() (err error) {
 
 // complaint is called when badger logs a warning or an error, by any of its goroutines: it may have
 // gone on after a sync that failed.
-func (b *backend) complaint(message string) {
-	select {
-	case b.complaints <- struct{}{}:
-	default:
+func (b *backend) complaint(level slog.Level, message string) {
+	if level >= slog.LevelError {
+		select {
+		case b.complaints <- struct{}{}:
+		default:
+		}
 	}
+	b.noting.Lock()
+	defer b.noting.Unlock()
 	if void, err := noteVoid(b.dir.Path(), b.old); void {
 		b.guard.Fail(errors.Join(fmt.Errorf("badger: %s", message), err))
 	}
@@ -168,7 +174,7 @@ func (b *backend) rescue(op string, err *error) {
 	}
 }
 
-// closeLimit is how long Close waits for a badger that complains: it retries flushes for ever.
+// closeLimit is how long Close waits for a badger that logs errors: it retries flushes for ever.
 const closeLimit = 20 * time.Second
 
 // Close flushes the memtable and waits for badger's goroutines. After a failure it waits for
@@ -187,7 +193,7 @@ func (b *backend) release() error {
 	default:
 	}
 	if failed || err != nil {
-		b.complaint("close after a failure")
+		b.complaint(slog.LevelError, "close after a failure")
 	}
 	cerr, done := b.closeLibrary()
 	if !done {
@@ -203,7 +209,7 @@ func (b *backend) release() error {
 	return cmp.Or(err, b.guard.Failure(), cerr, werr, derr)
 }
 
-// closeLibrary closes badger. It gives up closeLimit after a complaint.
+// closeLibrary closes badger. It gives up closeLimit after an error.
 func (b *backend) closeLibrary() (err error, done bool) {
 	closed := make(chan error, 1)
 	go func() {

@@ -169,7 +169,7 @@ func (b *backend) Options() map[string]string {
 // logger carries badger's messages to slog, if there is one, and its complaints to a function.
 type logger struct {
 	out       *slog.Logger
-	complaint func(message string)
+	complaint func(level slog.Level, message string)
 }
 
 func (l *logger) Errorf(f string, a ...any)   { l.complain(slog.LevelError, f, a) }
@@ -178,7 +178,7 @@ func (l *logger) Infof(f string, a ...any)    { l.log(slog.LevelDebug, f, a) }
 func (l *logger) Debugf(string, ...any)       {} // once per write
 
 func (l *logger) complain(level slog.Level, f string, a []any) {
-	l.complaint(strings.TrimSpace(fmt.Sprintf(f, a...)))
+	l.complaint(level, strings.TrimSpace(fmt.Sprintf(f, a...)))
 	l.log(level, f, a)
 }
 

@@ -43,20 +43,20 @@ const (
 	manifestHead  = 8
 )
 
-// readSets returns the records of a MANIFEST up to the first that is not whole, and what precedes them.
-func readSets(dir string) (start []byte, sets []changeSet, err error) {
+// readSets returns the records of a MANIFEST up to the first that is not whole, what precedes them, and
+// the rest.
+func readSets(dir string) (start []byte, sets []changeSet, rest []byte, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, lib.ManifestFilename))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	start = data[:min(manifestStart, len(data))]
-	for rest := data[len(start):]; len(rest) >= manifestHead; {
+	for rest = data[len(start):]; len(rest) >= manifestHead; {
 		length := uint64(binary.BigEndian.Uint32(rest))
 		if length > uint64(len(rest)-manifestHead) {
 			break
 		}
 		s := changeSet{record: rest[:manifestHead+length]}
-		rest = rest[len(s.record):]
 		body := s.record[manifestHead:]
 		var changes pb.ManifestChangeSet
 		if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(s.record[4:]) || proto.Unmarshal(body, &changes) != nil {
@@ -70,13 +70,14 @@ func readSets(dir string) (start []byte, sets []changeSet, err error) {
 			}
 		}
 		sets = append(sets, s)
+		rest = rest[len(s.record):]
 	}
-	return start, sets, nil
+	return start, sets, rest, nil
 }
 
 // heads returns the heads of all records of a MANIFEST.
 func heads(dir string) (map[string]bool, error) {
-	_, sets, err := readSets(dir)
+	_, sets, _, err := readSets(dir)
 	all := make(map[string]bool)
 	for _, s := range sets {
 		all[s.head()] = true
@@ -87,7 +88,7 @@ func heads(dir string) (map[string]bool, error) {
 // voidSets returns the heads of the sets, but for those of old, whose tables nothing deletes and are
 // not there. The first record is never one: badger made it from all that it knew.
 func voidSets(dir string, old map[string]bool) (void []string, err error) {
-	_, sets, err := readSets(dir)
+	_, sets, _, err := readSets(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -186,10 +187,11 @@ func dropVoid(dir string) error {
 	return syncDir(dir)
 }
 
-// rewriteWithout replaces the MANIFEST by one without these sets.
+// rewriteWithout replaces the MANIFEST by one without these sets. What it cannot read stays as it is, for badger
+// to refuse.
 func rewriteWithout(dir string, void map[string]bool) error {
 	manifest := filepath.Join(dir, lib.ManifestFilename)
-	start, sets, err := readSets(dir)
+	start, sets, rest, err := readSets(dir)
 	if err != nil {
 		return err
 	}
@@ -221,7 +223,7 @@ func rewriteWithout(dir string, void map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	_, err = f.Write(append(data, rest...))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -35,7 +36,7 @@ func (f tree) appended(t *testing.T, data string, creates uint64, deletes ...uin
 
 // listed returns the number of a table that the MANIFEST in a directory lists.
 func listed(t *testing.T, dir string) uint64 {
-	_, sets, err := readSets(dir)
+	_, sets, _, err := readSets(dir)
 	must(t, err)
 	deleted := deletedBy(sets)
 	for _, s := range sets {
@@ -102,18 +103,38 @@ func TestAVoidRecordWhoseTablesAreGoneIsDamage(t *testing.T) {
 	}
 }
 
+func TestDamageBehindAVoidRecordIsNotCutWithIt(t *testing.T) {
+	_, image, data := killed(t)
+	dir := t.TempDir()
+	image.write(t, dir)
+	void := image.appended(t, data, missing)
+	void.write(t, dir)
+	if noted, err := noteVoid(filepath.Join(dir, data), nil); err != nil || !noted {
+		t.Fatal(noted, err)
+	}
+	damaged := void.appended(t, data, missing+1)
+	name := filepath.Join(data, lib.ManifestFilename)
+	damaged[name][len(damaged[name])-1] ^= 1
+	damaged.write(t, dir)
+	for range 2 {
+		if b, err := Open(dir, Options{}); !errors.Is(err, engine.ErrCorrupt) {
+			t.Fatalf("%v, %v, want ErrCorrupt", b, err)
+		}
+	}
+}
+
 func TestAComplaintWithAVoidRecordFailsTheStore(t *testing.T) {
 	dir := t.TempDir()
 	eb, err := Open(dir, Options{})
 	must(t, err)
 	b := eb.(*backend)
 	must(t, put(b, true, 1, "k", "v"))
-	b.complaint("nothing serious")
+	b.complaint(slog.LevelWarn, "nothing serious")
 	must(t, put(b, true, 1, "k", "v2"))
 	data, err := filepath.Rel(dir, b.dir.Path())
 	must(t, err)
 	readTree(t, dir).appended(t, data, missing).write(t, dir)
-	b.complaint("error flushing memtable")
+	b.complaint(slog.LevelError, "error flushing memtable")
 	if err := put(b, true, 1, "k", "v3"); !errors.Is(err, engine.ErrFailed) {
 		t.Fatalf("%v, want ErrFailed", err)
 	}
