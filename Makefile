@@ -34,8 +34,8 @@ sim:
 	ETALON_SEEDS=$(SEEDS) $(GO) test -count=1 -run '^TestSafetyUnderFaults$$' -v -timeout 20m ./raft/raftsim
 	ETALON_SEEDS=$(CLUSTERS) $(GO) test -count=1 -v -timeout 20m ./replica/replicasim
 
-# Clusters of real processes under faults, each engine and all together, FAULTS seconds each: about two minutes with
-# 12. FAULTTEST_SEED=n repeats a run's faults; FAULTTEST_ETALON names a binary that is there.
+# Clusters of real processes under faults, each engine and all together, FAULTS seconds each, two minutes with 12, and as
+# long for bad starts and disks. FAULTTEST_SEED=n repeats a run's faults; FAULTTEST_ETALON names a binary that is there.
 FAULTS      ?= 12
 faults:
 	FAULTTEST_SECONDS=$(FAULTS) $(GO) test -count=1 -run '^TestFaults$$|^TestBadStarts$$|^TestBadDisks$$|^TestCorruptMember$$' -v -timeout 30m ./server/faulttest
