@@ -13,7 +13,7 @@
 #   watch       etcd's ÷ our median time from sending a put to an event; watch-p99 likewise
 # With several ENGINES the lines "ratio engine=E/CELL R" come first, and those without are of the first one.
 #
-#   scripts/peers/server.sh                  everything, of one engine: about 14 minutes alone on a machine
+#   scripts/peers/server.sh                  everything, of one engine; alone on a machine, and a matter of many minutes
 #   ROUNDS=2 SECONDS_EACH=1 MEMBERS=1 CLIENTS="100 1000" PARTS="put range" scripts/peers/server.sh   a quick look
 #   ENGINES="bolt pebble badger mem"         all engines; mem's log is synced like all others
 #   ROUNDS=5  SECONDS_EACH=3                 about how long etcd takes for a cell
