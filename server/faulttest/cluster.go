@@ -91,7 +91,7 @@ func (m *member) start() error {
 	defer log.Close() // the process has its own
 	cmd := exec.Command(m.argv[0], m.argv[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = child()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting %s: %w", m.name, err)
 	}
