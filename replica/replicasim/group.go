@@ -103,6 +103,21 @@ func (g *group) around(d time.Duration) time.Duration {
 	return time.Duration(g.rng.Int64N(2*int64(d)) + 1)
 }
 
+// counts reports whether m belongs to the group, as whoever leads the newest term sees it.
+func (g *group) counts(m *member) bool {
+	var newest raft.Term
+	in := true
+	for _, l := range g.members {
+		if l.core == nil {
+			continue
+		}
+		if st := l.core.Status(); st.Role == raft.Leader && st.Term >= newest {
+			newest, in = st.Term, st.Conf.Contains(m.id)
+		}
+	}
+	return in
+}
+
 // converged reports whether somebody leads and every member of its membership has applied everything
 // that was acknowledged, and mark.
 func (g *group) converged(mark raft.Index) bool {

@@ -25,7 +25,7 @@ type watcher struct {
 // step hears what there is, and comes back.
 func (w *watcher) step() {
 	w.g.w.After(time.Duration(w.rng.Int64N(int64(60*time.Millisecond))), w.step)
-	if w.w != nil && (w.m.state == nil || w.m.lives != w.life || w.rng.IntN(40) == 0) {
+	if w.w != nil && (w.m.state == nil || w.m.lives != w.life || w.rng.IntN(40) == 0 || !w.g.faultsOn && !w.g.counts(w.m)) {
 		_ = w.w.Close()
 		w.w = nil
 	}
@@ -58,7 +58,7 @@ func (w *watcher) step() {
 // begin watches at some member from next on.
 func (w *watcher) begin() bool {
 	m := w.g.members[w.rng.IntN(len(w.g.members))]
-	if !m.running() {
+	if !m.running() || !w.g.faultsOn && !w.g.counts(m) { // one outside of the group may never hear of anything again
 		return false
 	}
 	view, err := m.state.View()
