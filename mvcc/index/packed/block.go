@@ -24,6 +24,12 @@ type block struct {
 	wide   bool
 }
 
+// own is b with data of its own, for one that stands in scratch memory.
+func (b block) own() block {
+	b.data = bytes.Clone(b.data)
+	return b
+}
+
 // The flags of an item: how many bytes of the head are key, what form the payload has, and for
 // formPlain its width.
 const (
@@ -157,17 +163,25 @@ func headOf(key []byte) (uint32, int) {
 	return binary.BigEndian.Uint32(head[:]), n
 }
 
-// newData is a slice of n bytes for a block. Its capacity tells what it takes in the heap.
-func newData(n int) []byte { return append([]byte(nil), make([]byte, n)...) }
+// scratch is memory in which blocks are put together, each behind room for the header of a page. It
+// is used again and so in the cache; new memory that is filled piece by piece is cleared first, and
+// what is put together is copied to new memory in one go.
+type scratch []byte
+
+// take is room for a block of n bytes, which holds what it held before.
+func (s *scratch) take(n int) []byte {
+	*s = slices.Grow((*s)[:0], headerBytes+n)[:headerBytes+n]
+	return (*s)[headerBytes:]
+}
 
 // maxNarrow is the most bytes of items that 2-byte ends can address.
 const maxNarrow = 1<<16 - 1
 
-// pack makes a block of sorted entries, with plain revisions relative to base. Long histories
+// pack makes a block of sorted entries in s, with plain revisions relative to base. Long histories
 // are numbered in the order in which they come.
-func pack(entries []entry, base int64) block {
+func (s *scratch) pack(entries []entry, base int64) block {
 	if len(entries) == 0 {
-		return block{}
+		return block{data: s.take(0)}
 	}
 	b := block{n: uint16(len(entries))}
 	first := entries[0].key
@@ -180,7 +194,7 @@ func pack(entries []entry, base int64) block {
 	}
 	b.wide = size > maxNarrow
 	w := b.endWidth()
-	b.data = newData(int(b.prefix) + (4+w)*len(entries) + size)
+	b.data = s.take(int(b.prefix) + (4+w)*len(entries) + size)
 	copy(b.data, first[:b.prefix])
 	heads := b.data[b.prefix:]
 	ends := heads[4*len(entries):]
@@ -207,10 +221,9 @@ func pack(entries []entry, base int64) block {
 }
 
 // splice is b with the item at place i replaced, or with an item put in before it: only ends move,
-// nothing is decoded. false if the items would no longer fit narrow ends. It is put together in
-// scratch, which is used again and so in the cache, and then copied: new memory that is filled piece
-// by piece is cleared first.
-func (b *block) splice(scratch *[]byte, i int, replace bool, head uint32, item []byte) (block, bool) {
+// nothing is decoded. It is made in s, which is not the memory of b; false if the items would no
+// longer fit narrow ends.
+func (b *block) splice(s *scratch, i int, replace bool, head uint32, item []byte) (block, bool) {
 	n, w, p := int(b.n), b.endWidth(), int(b.prefix)
 	items := p + (4+w)*n
 	start, end := 0, 0
@@ -228,9 +241,7 @@ func (b *block) splice(scratch *[]byte, i int, replace bool, head uint32, item [
 		return block{}, false
 	}
 	c := block{prefix: b.prefix, wide: b.wide, n: uint16(m)}
-	size := len(b.data) + (4+w)*(m-n) + grow
-	*scratch = slices.Grow((*scratch)[:0], size)
-	c.data = (*scratch)[:size]
+	c.data = s.take(len(b.data) + (4+w)*(m-n) + grow)
 	copy(c.data, b.data[:p+4*i])
 	binary.LittleEndian.PutUint32(c.data[p+4*i:], head)
 	copy(c.data[p+4*(i+1):], b.data[p+4*after:p+4*n])
@@ -251,6 +262,27 @@ func (b *block) splice(scratch *[]byte, i int, replace bool, head uint32, item [
 	copy(c.data[to:], b.data[items:items+start])
 	copy(c.data[to+start:], item)
 	copy(c.data[to+start+len(item):], b.data[items+end:])
-	c.data = append([]byte(nil), c.data...)
+	return c, true
+}
+
+// part is the items [from, to) of b, made in s, which is not the memory of b; false if the keys would
+// begin with more than the prefix of b, or are wide.
+func (b *block) part(s *scratch, from, to int) (block, bool) {
+	n, m, p := int(b.n), to-from, int(b.prefix)
+	if b.wide || m < 2 || b.head(from)>>24 == b.head(to-1)>>24 {
+		return block{}, false
+	}
+	start, end := 0, b.end(to-1)
+	if from > 0 {
+		start = b.end(from - 1)
+	}
+	c := block{prefix: b.prefix, n: uint16(m), data: s.take(p + 6*m + end - start)}
+	copy(c.data, b.data[:p])
+	copy(c.data[p:], b.data[p+4*from:p+4*to])
+	ends, old := c.data[p+4*m:], b.data[p+4*n+2*from:]
+	for i := range m {
+		binary.LittleEndian.PutUint16(ends[2*i:], binary.LittleEndian.Uint16(old[2*i:])-uint16(start))
+	}
+	copy(c.data[p+6*m:], b.data[p+6*n+start:p+6*n+end])
 	return c, true
 }

@@ -46,7 +46,8 @@ func (x *Index) compactNode(at int64, from []byte, limit int, dropped *index.Set
 		limit -= int(l.n)
 		start := 0
 		if i == first && from != nil {
-			start, _ = l.search(from)
+			open := l.open()
+			start, _ = open.search(from)
 		}
 		c.add(i, c.compactLeaf(l, start))
 	}
@@ -69,8 +70,8 @@ type compaction struct {
 }
 
 // compactLeaf is l after the compaction of its keys from start on.
-func (c *compaction) compactLeaf(l *leaf, start int) *leaf {
-	x := c.x
+func (c *compaction) compactLeaf(p *page, start int) *page {
+	x, l := c.x, p.open()
 	changed := false
 	x.list, x.text = x.list[:0], x.text[:0]
 	var buf, rest [maxShort]history.Rev
@@ -99,16 +100,16 @@ func (c *compaction) compactLeaf(l *leaf, start int) *leaf {
 		x.list = append(x.list, e)
 	}
 	if !changed {
-		return l
+		return p
 	}
-	next := newLeaf(x.list)
-	x.stats.Bytes += next.sizeBytes() - l.sizeBytes()
+	next := x.newPage(x.list)
+	x.stats.Bytes += next.sizeBytes() - p.sizeBytes()
 	return next
 }
 
 // add appends what became of the leaf at place i of the node. It and the leaf before it become one
 // if they fill no more than half a leaf together.
-func (c *compaction) add(i int, l *leaf) {
+func (c *compaction) add(i int, l *page) {
 	if l.n == 0 {
 		c.x.stats.Bytes -= l.sizeBytes()
 		c.reshape = true
@@ -116,7 +117,7 @@ func (c *compaction) add(i int, l *leaf) {
 	}
 	if k := len(c.kids) - 1; k >= 0 {
 		before := c.kids[k].leaf
-		if int(before.n)+int(l.n) <= c.x.lim.leafKeys/2 && len(before.data)+len(l.data) <= c.x.lim.leafBytes/2 {
+		if int(before.n)+int(l.n) <= c.x.lim.leafKeys/2 && int(before.size)+int(l.size) <= c.x.lim.leafBytes/2 {
 			c.kids[k].leaf = c.x.mergeLeaves(before, l)
 			c.reshape = true
 			return
@@ -126,14 +127,11 @@ func (c *compaction) add(i int, l *leaf) {
 	c.origin = append(c.origin, i)
 }
 
-func (x *Index) mergeLeaves(a, b *leaf) *leaf {
-	x.gather(a)
-	for i := range int(b.n) {
-		var e entry
-		e, x.text = b.entry(i, x.text)
-		x.list = append(x.list, e)
-	}
-	l := newLeaf(x.list)
+func (x *Index) mergeLeaves(a, b *page) *page {
+	left, right := a.open(), b.open()
+	x.gather(&left, 0, int(left.n))
+	x.gatherMore(&right, 0, int(right.n))
+	l := x.newPage(x.list)
 	x.stats.Bytes += l.sizeBytes() - a.sizeBytes() - b.sizeBytes()
 	return l
 }

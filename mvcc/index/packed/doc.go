@@ -1,14 +1,14 @@
 // Package packed is an index.Index of this project: a B+tree whose leaves are immutable packed
 // blocks. It is made for three things.
 //
-// Little memory. A leaf is one slice without pointers for up to 32 neighbouring keys. What they
+// Little memory. A leaf is one object without pointers for up to 16 neighbouring keys. What they
 // begin with is stored once; a key that was put once takes its other bytes, its revision relative
 // to the leaf (3 bytes after a million transactions), 3 bytes of flags and offset, and a share of
 // the leaf. Short histories are packed behind the key, 2 to 5 bytes a revision; histories of more
 // than eight revisions move to a slice of their own with 16 bytes a revision. The garbage
-// collector meets two objects in 20 keys, and none inside it.
+// collector meets one object in 11 keys, and does not look into it.
 //
-// Readers that never wait. A write copies the leaf, 1 KiB or so, and swaps one pointer; a split or
+// Readers that never wait. A write copies the leaf, half a KiB or so, and swaps one pointer; a split or
 // merge also copies nodes above it. A reader takes no lock: it follows pointers that it loads
 // once each. Leaves and nodes that were replaced under it still answer for every revision up to
 // the moment of their replacement, and the revision that it reads at is older: because an index

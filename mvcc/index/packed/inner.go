@@ -11,7 +11,7 @@ import (
 // others that cover the same keys.
 type inner struct {
 	block  // separators: child i holds the keys from separator i-1 on and below separator i
-	leaves []atomic.Pointer[leaf]
+	leaves []atomic.Pointer[page]
 	inners []atomic.Pointer[inner]
 	// live is the number of keys below that exist at their newest revision, newest at least the
 	// newest main revision below. The writer raises newest before a write and changes live after
@@ -22,7 +22,7 @@ type inner struct {
 
 // kid is a child of either kind.
 type kid struct {
-	leaf  *leaf
+	leaf  *page
 	inner *inner
 }
 
@@ -77,14 +77,14 @@ func (n *inner) seps() [][]byte {
 }
 
 // newInner makes a node of children and the separators between them.
-func newInner(kids []kid, seps [][]byte) *inner {
+func (x *Index) newInner(kids []kid, seps [][]byte) *inner {
 	entries := make([]entry, len(seps))
 	for i, s := range seps {
 		entries[i].key = s
 	}
-	n := &inner{block: pack(entries, 0)}
+	n := &inner{block: x.room.pack(entries, 0).own()}
 	if kids[0].leaf != nil {
-		n.leaves = make([]atomic.Pointer[leaf], len(kids))
+		n.leaves = make([]atomic.Pointer[page], len(kids))
 	} else {
 		n.inners = make([]atomic.Pointer[inner], len(kids))
 	}
@@ -129,7 +129,7 @@ func (p *path) push(n *inner, i int) {
 }
 
 // descend fills p with the way to the leaf that covers key; nil is the first leaf.
-func (p *path) descend(n *inner, key []byte) *leaf {
+func (p *path) descend(n *inner, key []byte) *page {
 	p.depth = 0
 	for {
 		i := 0

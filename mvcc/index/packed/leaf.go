@@ -12,7 +12,7 @@ import (
 // that a put on a hot key copies neither them nor the leaf.
 const maxShort = 8
 
-// leaf is some neighbouring keys with their histories. It is immutable: a write makes a new one
+// leaf is some neighbouring keys with their histories: what a page holds. A write makes a new page
 // and swaps the pointer to it, so that a reader works on without any lock.
 type leaf struct {
 	block
@@ -150,9 +150,8 @@ func (l *leaf) entry(i int, arena []byte) (entry, []byte) {
 	return e, arena
 }
 
-// newLeaf makes a leaf of sorted entries.
-func newLeaf(entries []entry) *leaf {
-	l := new(leaf)
+// newLeaf makes a leaf of sorted entries, whose block is in x.room.
+func (x *Index) newLeaf(entries []entry) (l leaf) {
 	var buf [maxShort]history.Rev
 	for i := range entries {
 		e := &entries[i]
@@ -182,7 +181,7 @@ func newLeaf(entries []entry) *leaf {
 			e.form, e.pack = formShort, h.Append(nil)
 		}
 	}
-	l.block = pack(entries, l.base)
+	l.block = x.room.pack(entries, l.base)
 	return l
 }
 
@@ -196,15 +195,29 @@ func btoi(b bool) int {
 	return 0
 }
 
-const leafBytes = 80 // what the heap gives for a leaf
+// newPage makes a page of sorted entries.
+func (x *Index) newPage(entries []entry) *page {
+	l := x.newLeaf(entries)
+	return l.seal(&x.room)
+}
 
-// sizeBytes is what l takes in the heap.
-func (l *leaf) sizeBytes() int64 {
-	n := leafBytes + cap(l.data) + 8*cap(l.long)
-	for _, h := range l.long {
-		n += 48 + 16*h.Cap()
+// part is a page of the items [from, to) of l, whose block is not in x.room.
+func (x *Index) part(l *leaf, from, to int) *page {
+	b, ok := l.block.part(&x.room, from, to)
+	if !ok || len(l.long) > 0 {
+		x.gather(l, from, to)
+		return x.newPage(x.list)
 	}
-	return int64(n)
+	half := leaf{block: b, base: l.base, newest: l.newest, live: b.n}
+	if l.loose > 0 {
+		half.live = 0
+		for i := range int(b.n) {
+			h := half.history(i, x.revs[:0])
+			half.live += uint16(btoi(h.Live()))
+			half.loose += uint16(btoi(isLoose(&h)))
+		}
+	}
+	return half.seal(&x.room)
 }
 
 // full tells whether l must be split.

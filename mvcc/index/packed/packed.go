@@ -26,7 +26,8 @@ type Index struct {
 	revs [maxShort + 1]history.Rev
 	item []byte
 	pack []byte
-	data []byte // of the block being made
+	data scratch // of the block that rewrite makes
+	room scratch // of all others
 	list []entry
 	text []byte // the keys of list
 }
@@ -34,8 +35,8 @@ type Index struct {
 // limits are the most that nodes hold; tests make them small, for trees that are high.
 type limits struct {
 	// A leaf is split when it has more keys or more bytes than these (a single key may have
-	// more). Every put copies a leaf: with twice as many keys, each takes 2 bytes less and a put
-	// half as long again.
+	// more). Every put copies a leaf: with twice as many keys, each takes a byte less and a put a
+	// tenth longer.
 	leafKeys, leafBytes int
 	// fan is the most children of an inner node. It bounds what a split copies; ten million keys
 	// are three inner levels high.
@@ -43,9 +44,10 @@ type limits struct {
 }
 
 // New returns an empty index.
-func New() index.Index { return newIndex(limits{leafKeys: 32, leafBytes: 4096, fan: 128}) }
+func New() index.Index { return newIndex(limits{leafKeys: 16, leafBytes: 4096, fan: 128}) }
 
 func newIndex(lim limits) *Index {
+	lim.leafKeys = min(lim.leafKeys, maxPageKeys-1) // one more is counted before a leaf is split
 	x := &Index{lim: lim}
 	x.replaceRoot(nil, nil)
 	return x
@@ -56,16 +58,18 @@ func (x *Index) Put(key []byte, rev index.Revision) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.check(key, rev)
-	l := x.path.descend(x.root.Load(), key)
+	p := x.path.descend(x.root.Load(), key)
+	l := p.open()
 	i, found := l.search(key)
-	x.write(key, rev, l, i, found, false)
+	x.write(key, rev, spot{p, &l, i, found}, false)
 }
 
 // Tombstone implements index.Index.
 func (x *Index) Tombstone(key []byte, rev index.Revision) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	l := x.path.descend(x.root.Load(), key)
+	p := x.path.descend(x.root.Load(), key)
+	l := p.open()
 	i, found := l.search(key)
 	if !found {
 		return index.ErrNotFound
@@ -74,7 +78,7 @@ func (x *Index) Tombstone(key []byte, rev index.Revision) error {
 		return index.ErrNotFound
 	}
 	x.check(key, rev)
-	x.write(key, rev, l, i, found, true)
+	x.write(key, rev, spot{p, &l, i, found}, true)
 	return nil
 }
 
@@ -85,8 +89,17 @@ func (x *Index) check(key []byte, rev index.Revision) {
 	}
 }
 
+// spot is the place of a key in a leaf: that of the first key at or above it, and whether that is it.
+type spot struct {
+	page  *page
+	leaf  *leaf
+	i     int
+	found bool
+}
+
 // write writes key at its place in the leaf at the end of x.path.
-func (x *Index) write(key []byte, rev index.Revision, l *leaf, i int, found, tombstone bool) {
+func (x *Index) write(key []byte, rev index.Revision, at spot, tombstone bool) {
+	l, i, found := at.leaf, at.i, at.found
 	var h history.History
 	if found {
 		h = l.history(i, x.revs[:0])
@@ -104,31 +117,33 @@ func (x *Index) write(key []byte, rev index.Revision, l *leaf, i int, found, tom
 	// Keys that grow at the end of a leaf are likely to go on there: then it keeps them when it
 	// is split, and only the new one goes into the next.
 	atEnd := i == int(l.n)
-	if next := l.rewrite(x, key, &h, i, found); next != nil {
-		next.live = uint16(int(l.live) + btoi(h.Live()) - btoi(wasLive))
-		next.loose = uint16(int(l.loose) + btoi(isLoose(&h)) - btoi(wasLoose))
-		next.newest = rev.Main
-		if !next.full(x.lim) {
-			x.placeOne(l, next)
-		} else {
-			x.gather(next)
-			x.place(l, x.divideLeaf(nil, x.list, atEnd))
-		}
-	} else { // the key breaks the form of the leaf
-		x.gather(l)
+	next := leaf{
+		base: l.base, newest: rev.Main, long: l.long,
+		live:  uint16(int(l.live) + btoi(h.Live()) - btoi(wasLive)),
+		loose: uint16(int(l.loose) + btoi(isLoose(&h)) - btoi(wasLoose)),
+	}
+	switch {
+	case found && l.item(i)[0]&formMask == formLong:
+		x.placeOne(at.page, l.lengthen(next, i, h))
+	case !l.rewrite(x, &next, key, &h, i, found): // the key breaks the form of the leaf
+		x.gather(l, 0, int(l.n))
 		if !found {
 			x.list = slices.Insert(x.list, i, entry{})
 		}
 		x.list[i] = entry{key: key}
 		x.list[i].set(&h, 0)
-		x.place(l, x.divideLeaf(nil, x.list, atEnd))
+		x.place(at.page, x.divideLeaf(nil, x.list, atEnd))
+	case !next.full(x.lim):
+		x.placeOne(at.page, next.seal(&x.data))
+	default:
+		x.place(at.page, x.halve(&next, atEnd))
 	}
 	x.last = rev
 	x.newest.Store(rev.Main)
 }
 
 // placeOne is place for a single leaf: all that most writes need.
-func (x *Index) placeOne(old, next *leaf) {
+func (x *Index) placeOne(old, next *page) {
 	p := &x.path
 	for d := range p.depth { // before any of the change can be seen
 		if n := p.places[d].node; n.newest.Load() != next.newest {
@@ -146,10 +161,15 @@ func (x *Index) placeOne(old, next *leaf) {
 	x.stats.Bytes += next.sizeBytes() - old.sizeBytes()
 }
 
-// gather makes x.list the entries of l.
-func (x *Index) gather(l *leaf) {
+// gather makes x.list the entries [from, to) of l.
+func (x *Index) gather(l *leaf, from, to int) {
 	x.list, x.text = x.list[:0], x.text[:0]
-	for i := range int(l.n) {
+	x.gatherMore(l, from, to)
+}
+
+// gatherMore appends the entries [from, to) of l to x.list.
+func (x *Index) gatherMore(l *leaf, from, to int) {
+	for i := from; i < to; i++ {
 		var e entry
 		e, x.text = l.entry(i, x.text)
 		x.list = append(x.list, e)
@@ -158,7 +178,7 @@ func (x *Index) gather(l *leaf) {
 
 // place puts leaves in the place of old, which is the leaf at the end of x.path, and accounts for
 // what changes: the live keys here and in the nodes above, and the bytes.
-func (x *Index) place(old *leaf, leaves []*leaf) {
+func (x *Index) place(old *page, leaves []*page) {
 	p := &x.path
 	kids := make([]kid, len(leaves))
 	var seps [][]byte
@@ -169,8 +189,8 @@ func (x *Index) place(old *leaf, leaves []*leaf) {
 		live += int64(l.live)
 		newest = max(newest, l.newest)
 		if i > 0 {
-			before := leaves[i-1]
-			seps = append(seps, separator(before.key(nil, int(before.n)-1), l.key(nil, 0)))
+			left, right := leaves[i-1].open(), l.open()
+			seps = append(seps, separator(left.key(nil, int(left.n)-1), right.key(nil, 0)))
 		}
 	}
 	for d := range p.depth { // before any of the change can be seen
@@ -192,11 +212,11 @@ func (x *Index) forget() {
 }
 
 // divideLeaf appends leaves of entries to dst, none of them full.
-func (x *Index) divideLeaf(dst []*leaf, entries []entry, atEnd bool) []*leaf {
+func (x *Index) divideLeaf(dst []*page, entries []entry, atEnd bool) []*page {
 	n := len(entries)
 	if n <= x.lim.leafKeys {
-		if l := newLeaf(entries); !l.full(x.lim) {
-			return append(dst, l)
+		if l := x.newLeaf(entries); !l.full(x.lim) {
+			return append(dst, l.seal(&x.room))
 		}
 	}
 	cut := n - 1
@@ -212,18 +232,36 @@ func (x *Index) divideLeaf(dst []*leaf, entries []entry, atEnd bool) []*leaf {
 	return x.divideLeaf(x.divideLeaf(dst, entries[:cut], false), entries[cut:], false)
 }
 
-// rewrite is l with the history h at place i, or with a new key put in before it. nil if that
-// cannot be done without packing the leaf anew.
-func (l *leaf) rewrite(x *Index, key []byte, h *history.History, i int, found bool) *leaf {
-	if l.n == 0 || !bytes.HasPrefix(key, l.data[:l.prefix]) {
-		return nil
+// halve makes two leaves of l, which is full and whose block is in x.data; more where two are still
+// full.
+func (x *Index) halve(l *leaf, atEnd bool) []*page {
+	n := int(l.n)
+	cut := n - 1
+	if !atEnd {
+		all := l.end(n - 1)
+		for cut = 1; cut < n-1 && l.end(cut-1) < all/2; cut++ {
+		}
 	}
-	next := &leaf{block: l.block, long: l.long, base: l.base}
-	if found && l.item(i)[0]&formMask == formLong { // the leaf's block stays as it is
-		longer := *h // on its own, so that h stays off the heap
-		next.long = append([]*history.History(nil), l.long...)
-		next.long[l.longNumber(l.item(i))] = &longer
-		return next
+	if n > 1 && n <= x.lim.leafKeys+1 && len(l.data) <= x.lim.leafBytes {
+		return []*page{x.part(l, 0, cut), x.part(l, cut, n)}
+	}
+	x.gather(l, 0, n)
+	return x.divideLeaf(nil, x.list, atEnd)
+}
+
+// lengthen is next, a leaf made of l, with the block of l and the long history h at place i.
+func (l *leaf) lengthen(next leaf, i int, h history.History) *page {
+	next.block = l.block
+	next.long = slices.Clone(l.long)
+	next.long[l.longNumber(l.item(i))] = &h
+	return next.sealLong()
+}
+
+// rewrite gives next, a leaf made of l, the block of l with the history h at place i, or with a new
+// key put in before it, made in x.data. false if that cannot be done without packing the leaf anew.
+func (l *leaf) rewrite(x *Index, next *leaf, key []byte, h *history.History, i int, found bool) (ok bool) {
+	if l.n == 0 || !bytes.HasPrefix(key, l.data[:l.prefix]) {
+		return false
 	}
 	e := entry{key: key, pack: x.pack[:0]}
 	e.set(h, l.base)
@@ -232,14 +270,11 @@ func (l *leaf) rewrite(x *Index, key []byte, h *history.History, i int, found bo
 	case formShort:
 		x.pack = e.pack
 	case formLong:
-		next.long = append(append([]*history.History(nil), l.long...), e.long)
+		next.long = append(slices.Clone(l.long), e.long)
 	}
 	rest := key[l.prefix:]
 	head, headLen := headOf(rest)
 	x.item = append(e.appendPayload(x.item[:0], byte(headLen), l.base, long), rest[headLen:]...)
-	var ok bool
-	if next.block, ok = l.splice(&x.data, i, found, head, x.item); !ok {
-		return nil
-	}
-	return next
+	next.block, ok = l.splice(&x.data, i, found, head, x.item)
+	return ok
 }

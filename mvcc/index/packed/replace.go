@@ -65,11 +65,11 @@ func (n *inner) spliceKid(x *Index, i int, two []kid, sep []byte) *inner {
 	rest := sep[n.prefix:]
 	head, headLen := headOf(rest)
 	item := append([]byte{byte(headLen) | formPlain}, rest[headLen:]...)
-	b, ok := n.splice(&x.data, i, false, head, item)
+	b, ok := n.splice(&x.room, i, false, head, item)
 	if !ok {
 		return nil
 	}
-	next := &inner{block: b}
+	next := &inner{block: b.own()}
 	next.leaves, next.inners = widen(n.leaves, i), widen(n.inners, i)
 	next.store(i, two[0])
 	next.store(i+1, two[1])
@@ -144,7 +144,7 @@ func (x *Index) divide(kids []kid, seps [][]byte) (nodes []kid, between [][]byte
 		if i > 0 {
 			between = append(between, seps[lo-1])
 		}
-		n := newInner(kids[lo:hi], seps[lo:hi-1])
+		n := x.newInner(kids[lo:hi], seps[lo:hi-1])
 		x.stats.Bytes += n.sizeBytes()
 		nodes = append(nodes, kid{inner: n})
 	}
@@ -157,7 +157,7 @@ func (x *Index) replaceRoot(kids []kid, seps [][]byte) {
 		kids, seps = x.divide(kids, seps)
 	}
 	if len(kids) == 0 {
-		l := &leaf{}
+		l := x.newPage(nil)
 		x.stats.Bytes += l.sizeBytes()
 		kids, _ = x.divide([]kid{{leaf: l}}, nil)
 	}

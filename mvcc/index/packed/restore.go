@@ -38,7 +38,8 @@ func (x *Index) Restore(chunk []index.Record) error {
 }
 
 // merge adds records to the leaf at the end of x.path, which covers them.
-func (x *Index) merge(l *leaf, records []index.Record) error {
+func (x *Index) merge(p *page, records []index.Record) error {
+	l := p.open()
 	x.list, x.text = x.list[:0], x.text[:0]
 	i, revisions, added := 0, 0, 0
 	keep := func(end int) { // the keys of l before end
@@ -79,14 +80,14 @@ func (x *Index) merge(l *leaf, records []index.Record) error {
 	x.stats.Keys += added
 	x.stats.Revisions += revisions
 	x.newest.Store(x.last.Main)
-	x.putLeaves(l)
+	x.putLeaves(p)
 	return nil
 }
 
 // putLeaves puts leaves of x.list in the place of old at the end of x.path. If they are several
 // they are filled to three quarters, which leaves room for some puts before the first split.
-func (x *Index) putLeaves(old *leaf) {
-	var leaves []*leaf
+func (x *Index) putLeaves(old *page) {
+	var leaves []*page
 	parts := 1
 	if len(x.list) > x.lim.leafKeys {
 		good := x.lim.leafKeys * 3 / 4

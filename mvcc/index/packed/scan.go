@@ -12,28 +12,14 @@ func (x *Index) Get(key []byte, at int64) (index.Entry, bool) {
 	for n.leaves == nil {
 		n = n.inners[n.child(key)].Load()
 	}
-	l := n.leaves[n.child(key)].Load()
-	l.touch()
+	p := n.leaves[n.child(key)].Load()
+	p.touch()
+	l := p.open()
 	i, found := l.search(key)
 	if !found {
 		return index.Entry{}, false
 	}
 	return l.at(i, at)
-}
-
-// lineBytes is what a processor fetches at once.
-const lineBytes = 64
-
-// touch reads from all of b, a leaf of 1 KiB or so, since a search would wait for the memory of the
-// heads, then for that of the ends, then for that of an item. The result is of no use; without one
-// the compiler would leave the reads out.
-//
-//go:noinline
-func (b *block) touch() (sum byte) {
-	for at := 0; at < len(b.data); at += lineBytes {
-		sum += b.data[at]
-	}
-	return sum
 }
 
 // bounds is a range of keys in which nil has no bound.
@@ -106,7 +92,8 @@ func (n *inner) count(b bounds, at int64) int {
 		if n.leaves == nil {
 			total += n.inners[i].Load().count(b.at(i, first, last), at)
 		} else {
-			total += n.leaves[i].Load().count(b.at(i, first, last), at)
+			l := n.leaves[i].Load().open()
+			total += l.count(b.at(i, first, last), at)
 		}
 	}
 	return total
@@ -163,11 +150,12 @@ func (s *scan) inner(n *inner, b bounds) bool {
 			return false
 		}
 	}
-	var ahead [leavesAhead]*leaf
+	var ahead [leavesAhead]*page
 	for i != end {
 		some := s.ahead(ahead[:min(leavesAhead, step*(end-i))], n, i, step)
-		for _, l := range some {
-			if !s.leaf(l, b.at(i, first, last)) {
+		for _, p := range some {
+			l := p.open()
+			if !s.leaf(&l, b.at(i, first, last)) {
 				return false
 			}
 			i += step
@@ -177,11 +165,11 @@ func (s *scan) inner(n *inner, b bounds) bool {
 }
 
 // leavesAhead is how many leaves are fetched side by side.
-const leavesAhead = 8
+const leavesAhead = 16
 
 // ahead fills room with leaves of n from the i-th on, as many as the limit may need, and touches
 // all of them, so that the waits for their memory overlap.
-func (s *scan) ahead(room []*leaf, n *inner, i, step int) []*leaf {
+func (s *scan) ahead(room []*page, n *inner, i, step int) []*page {
 	if s.limit > 0 {
 		room = room[:min(len(room), (s.limit-s.visits)/keysAhead+1)]
 	}
@@ -192,23 +180,8 @@ func (s *scan) ahead(room []*leaf, n *inner, i, step int) []*leaf {
 	return room
 }
 
-// touchAll is touch of some leaves side by side.
-//
-//go:noinline
-func touchAll(leaves []*leaf) (sum byte) {
-	for _, l := range leaves {
-		sum += byte(l.n) + byte(l.live)
-	}
-	for _, l := range leaves {
-		for at := 0; at < len(l.data); at += lineBytes {
-			sum += l.data[at]
-		}
-	}
-	return sum
-}
-
 // keysAhead is how many keys a leaf has at least, mostly.
-const keysAhead = 16
+const keysAhead = 8
 
 func (s *scan) leaf(l *leaf, b bounds) bool {
 	first, end := b.items(l)
