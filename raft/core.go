@@ -214,7 +214,7 @@ func (r *core) tickLeader() {
 	for i := range r.list {
 		if p := &r.list[i]; p.state == AwaitSnapshot {
 			if p.snapshotAge++; p.snapshotAge >= r.cfg.SnapshotTicks {
-				p.becomeProbe() // lost
+				r.snapshotFailed(p) // lost
 			}
 		}
 	}

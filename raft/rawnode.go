@@ -129,7 +129,8 @@ func (n *RawNode) ForgetLeader() error {
 func (n *RawNode) ReportUnreachable(id NodeID) { n.r.reportUnreachable(id) }
 
 // ReportSnapshot says how sending a MsgSnap to a member went. After a failure the leader tries again
-// when the member next gives a sign of life; without any report it does after Config.SnapshotTicks.
+// when the member next gives a sign of life; without any report it takes the snapshot for lost after
+// Config.SnapshotTicks.
 func (n *RawNode) ReportSnapshot(id NodeID, ok bool) { n.r.reportSnapshot(id, ok) }
 
 // RefuseSnapshot answers a MsgSnap, which the caller received and did not Step because its data are

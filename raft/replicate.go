@@ -77,7 +77,8 @@ func (r *core) sendSnapshot(p *progress) {
 	r.send(Message{Type: MsgSnap, To: p.id, Term: r.term, Snapshot: s, Session: p.session})
 }
 
-// snapshotFailed begins again with a member that did not get its snapshot, after its next sign of life.
+// snapshotFailed begins again with a member that did not get its snapshot, after its next sign of life: a
+// snapshot is big, and one that is down, or cannot be reached, is not sent it again and again.
 func (r *core) snapshotFailed(p *progress) {
 	if p.state == AwaitSnapshot {
 		p.becomeProbe()
