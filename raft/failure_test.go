@@ -192,6 +192,7 @@ func TestMisuseIsAnErrorThatNamesTheRule(t *testing.T) {
 		"applying what was not given out":      n.Applied(99),
 		"a normal entry as membership change":  second(n.ApplyConfChange(Entry{Index: 9})),
 		"a membership change never given out":  second(n.ApplyConfChange(Entry{Type: EntryConfChange, Index: 9})),
+		"skipping a normal entry":              n.SkipConfChange(Entry{Index: 9}),
 		"skipping one that was not given out":  n.SkipConfChange(Entry{Type: EntryConfChange, Index: 9}),
 		"an empty batch":                       n.ProposeBatch(nil),
 		"a membership change in a batch":       n.ProposeBatch([]Entry{{Type: EntryConfChange}}),
@@ -224,8 +225,14 @@ func TestMisuseIsAnErrorThatNamesTheRule(t *testing.T) {
 	if err := n.Applied(rd.Committed[0].Index); !errors.Is(err, ErrMisuse) {
 		t.Errorf("passing a membership change by: %v", err)
 	}
+	if err := n.SkipConfChange(Entry{Index: rd.Committed[0].Index}); !errors.Is(err, ErrMisuse) {
+		t.Errorf("refusing it as a normal entry: %v", err)
+	}
 	if err := n.SkipConfChange(rd.Committed[0]); err != nil {
 		t.Error(err)
+	}
+	if err := n.SkipConfChange(rd.Committed[0]); !errors.Is(err, ErrMisuse) {
+		t.Errorf("refusing it twice: %v", err)
 	}
 	if err := n.Applied(rd.Committed[0].Index); err != nil || len(n.Conf().Learners) > 0 {
 		t.Errorf("after refusing it: %v, %s", err, n.Conf())

@@ -26,7 +26,7 @@ func (r *core) applyConfChange(e *Entry) (ConfState, error) {
 		return ConfState{}, r.err
 	}
 	conf := r.conf()
-	overtaken := e.Index <= r.confIndex && r.log.snapshot != nil // by a snapshot that came in between and has it already
+	overtaken := r.overtook(e.Index)
 	if overtaken {
 		conf = r.overtaken
 	} else if err := r.takeConfEntry(e.Index); err != nil {
@@ -56,6 +56,10 @@ func (r *core) applyConfChange(e *Entry) (ConfState, error) {
 	}
 	return next, r.err
 }
+
+// overtook reports whether a snapshot that waits to be written has the membership change at i, which was handed
+// out before it came.
+func (r *core) overtook(i Index) bool { return r.log.snapshot != nil && i <= r.confIndex }
 
 // leadNewMembership is what a leader does when the electorate has changed: decide anew what the new
 // electorate has decided.

@@ -87,7 +87,10 @@ func (n *RawNode) ApplyConfChange(e Entry) (ConfState, error) {
 // SkipConfChange refuses an EntryConfChange from Ready.Committed. Whether one is refused must follow
 // from the state machine alone, so that every member does the same.
 func (n *RawNode) SkipConfChange(e Entry) error {
-	if n.r.err != nil || e.Index <= n.r.confIndex {
+	if e.Type != EntryConfChange {
+		return fmt.Errorf("%w: SkipConfChange of a %s entry", ErrMisuse, e.Type)
+	}
+	if n.r.err != nil || n.r.overtook(e.Index) {
 		return n.r.err
 	}
 	return n.r.takeConfEntry(e.Index)

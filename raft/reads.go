@@ -1,5 +1,7 @@
 package raft
 
+import "fmt"
+
 // readQueue is what a leader knows about who still follows it: heartbeat rounds, the reads that wait
 // for one, and the lease that follows from them.
 type readQueue struct {
@@ -71,6 +73,19 @@ func (r *core) stepReadIndex(m *Message) error {
 		return ErrReadDropped
 	}
 	return r.enqueueRead(m.Context, m.From)
+}
+
+// stepReadIndexResponse takes the answer to a read of this node, from the leader of its term only: nobody
+// else knows. Who knows of no leader any more drops it, because it cannot tell.
+func (r *core) stepReadIndexResponse(m *Message) error {
+	switch r.leader {
+	case m.From:
+		r.out.reads = append(r.out.reads, ReadState{ID: m.Context, Index: m.Index})
+		return nil
+	case None:
+		return nil
+	}
+	return fmt.Errorf("%w: %s from %d, term %d is led by %d", ErrMalformed, m.Type, m.From, m.Term, r.leader)
 }
 
 func (r *core) enqueueRead(id uint64, from NodeID) error {

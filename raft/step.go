@@ -32,7 +32,7 @@ func (r *core) step(m *Message) error {
 	case MsgProp, MsgReadIndex, MsgTransferLeader:
 		return r.stepRequest(m)
 	case MsgReadIndexResp:
-		r.out.reads = append(r.out.reads, ReadState{ID: m.Context, Index: m.Index})
+		return r.stepReadIndexResponse(m)
 	case MsgTimeoutNow:
 		return r.stepTimeoutNow(m)
 	}

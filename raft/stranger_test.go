@@ -67,6 +67,40 @@ func TestAStrangersVoteDoesNotCount(t *testing.T) {
 	}
 }
 
+// Only the leader of the term knows what is committed (thesis §6.4); whoever knows of none cannot tell who that is.
+func TestReadIndexesAreTakenFromTheLeaderOnly(t *testing.T) {
+	c := newCluster(t, 3, nil)
+	c.elect(1)
+	n := c.node(2)
+	answer := func(from NodeID) (int, error) {
+		err := n.Step(Message{Type: MsgReadIndexResp, From: from, To: 2, Group: 7, Term: n.Status().Hard.Term, Index: 1, Context: 5})
+		if !n.HasReady() {
+			return 0, err
+		}
+		rd := n.Ready()
+		if err := n.Advance(rd); err != nil {
+			t.Fatal(err)
+		}
+		return len(rd.Reads), err
+	}
+	for _, from := range []NodeID{3, 9} {
+		if k, err := answer(from); k > 0 || !errors.Is(err, ErrMalformed) {
+			t.Errorf("%d, which does not lead, answers %d reads: %v", from, k, err)
+		}
+	}
+	if k, err := answer(1); k != 1 || err != nil {
+		t.Errorf("the leader answers %d reads: %v", k, err)
+	}
+	if err := n.ForgetLeader(); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []NodeID{1, 3} {
+		if k, err := answer(from); k > 0 || err != nil {
+			t.Errorf("without a leader, %d answers %d reads: %v", from, k, err)
+		}
+	}
+}
+
 // What a member hands on is held to the leader's limits like what the leader is told itself.
 func TestForwardedProposalsAreHeldToTheLimits(t *testing.T) {
 	c := newCluster(t, 3, func(c *Config) { c.MaxEntryBytes, c.MaxUncommittedBytes = 100, 300 })
