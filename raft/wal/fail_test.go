@@ -187,3 +187,123 @@ func TestRealFilesCutByHandAreReported(t *testing.T) {
 	}
 	must(t, l.Close())
 }
+
+// readsFail is a directory of which the n-th look at anything, a listing, an opening, a size or a read, fails, once.
+type readsFail struct {
+	FS
+	n, looks int
+}
+
+var errRead = errors.New("input/output error")
+
+func (d *readsFail) fails() bool {
+	d.looks++
+	return d.looks == d.n
+}
+
+func (d *readsFail) List() ([]string, error) {
+	if d.fails() {
+		return nil, errRead
+	}
+	return d.FS.List()
+}
+
+func (d *readsFail) Open(name string) (File, error) {
+	if d.fails() {
+		return nil, &os.PathError{Op: "open", Path: name, Err: errRead}
+	}
+	f, err := d.FS.Open(name)
+	return &readFails{f, d}, err
+}
+
+type readFails struct {
+	File
+	d *readsFail
+}
+
+func (f *readFails) ReadAt(b []byte, off int64) (int, error) {
+	if f.d.fails() {
+		return len(b) / 2, errRead
+	}
+	return f.File.ReadAt(b, off)
+}
+
+func (f *readFails) Size() (int64, error) {
+	if f.d.fails() {
+		return 0, errRead
+	}
+	return f.File.Size()
+}
+
+// manySegments returns a disk with a log of some segments, of which the newest ends in a write that was cut short, and a
+// released one.
+func manySegments(t *testing.T) *disk {
+	d := newDisk()
+	l := openOn(t, d, small)
+	for i := raft.Index(1); i <= 40; i++ {
+		must(t, l.Write(nil, []raft.Entry{{Index: i, Term: 1, Data: make([]byte, 500)}}, raft.HardState{Term: 1, Commit: i}, true))
+	}
+	must(t, l.CreateSnapshot(20, raft.ConfState{Voters: []raft.NodeID{1}}, nil))
+	must(t, l.Compact(20))
+	must(t, l.Write(nil, one(41), raft.HardState{}, true))
+	must(t, l.Write(nil, one(42), raft.HardState{}, false))
+	must(t, l.flush())
+	d.restart()
+	return d
+}
+
+// Whatever cannot be read is no end of the log: Open gives up, says where, and leaves the directory as it was found
+// up to then, so that the next one finds everything.
+func TestNoReadThatFailsIsTakenForTheEnd(t *testing.T) {
+	whole := &readsFail{FS: manySegments(t)}
+	must(t, openOn(t, whole, small).Close())
+	if whole.looks < 20 {
+		t.Fatalf("Open looks %d times only", whole.looks)
+	}
+	for n := 1; n <= whole.looks; n++ {
+		d := manySegments(t)
+		fsys := &readsFail{FS: d, n: n}
+		l, err := Open(fsys, small)
+		if err == nil {
+			t.Fatalf("look %d of %d fails, and the log opens with %+v", n, whole.looks, l.Recovered())
+		}
+		if !errors.Is(err, errRead) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrForeign) {
+			t.Errorf("look %d: %v", n, err)
+		}
+		if listing := strings.HasPrefix(err.Error(), "wal: open: input"); !listing && !strings.Contains(err.Error(), ".wal") {
+			t.Errorf("look %d: %v names no file", n, err)
+		}
+		if d.locked {
+			t.Errorf("look %d: the directory is still locked", n)
+		}
+		l = openOn(t, d, small)
+		if last, _ := l.LastIndex(); last != 42 {
+			t.Errorf("look %d fails, and at the next start the log ends at %d", n, last)
+		}
+		must(t, l.Close())
+	}
+}
+
+// An open log whose file cannot be read says so to whoever asked, and goes on.
+func TestAReadThatFailsIsAnErrorOfThatRead(t *testing.T) {
+	fsys := &readsFail{FS: manySegments(t)}
+	l := openOn(t, fsys, Options{ID: small.ID, SegmentBytes: small.SegmentBytes, CacheBytes: -1})
+	for n := 1; n <= 10; n++ {
+		fsys.looks, fsys.n = 0, n
+		_, err := l.Entries(nil, 21, 42, 1<<20)
+		if fsys.looks < n { // it reads less often
+			break
+		}
+		if !errors.Is(err, errRead) || !strings.Contains(err.Error(), ".wal") || errors.Is(err, ErrCorrupt) {
+			t.Errorf("read %d: %v", n, err)
+		}
+	}
+	if fsys.n < 2 {
+		t.Error("entries are read without reading")
+	}
+	entries, err := l.Entries(nil, 21, 42, 1<<20)
+	if err != nil || len(entries) != 21 {
+		t.Errorf("afterwards: %d entries, %v", len(entries), err)
+	}
+	must(t, l.Close())
+}
