@@ -120,7 +120,7 @@ func (d *Disk) FlipBit(rng *rand.Rand) string {
 	for _, dir := range d.dirs {
 		for _, name := range slices.Sorted(maps.Keys(dir.stable)) {
 			f := dir.stable[name]
-			if used := len(bytes.TrimRight(f.stable, "\x00")); used > 0 {
+			if used := f.used(); used > 0 {
 				places = append(places, place{dir.name + "/" + name, f, used})
 			}
 		}
@@ -130,9 +130,26 @@ func (d *Disk) FlipBit(rng *rand.Rand) string {
 	}
 	p := places[rng.IntN(len(places))]
 	at, bit := rng.IntN(p.used), rng.IntN(8)
-	p.f.stable[at] ^= 1 << bit
-	p.f.now = slices.Clone(p.f.stable)
+	p.f.flip(at, bit)
 	return fmt.Sprintf("%s, byte %d, bit %d", p.name, at, bit)
+}
+
+// Used returns how many bytes of a file are durable up to the last that is not zero; 0: there is no such file.
+func (r *Dir) Used(name string) int {
+	if f := r.stable[name]; f != nil {
+		return f.used()
+	}
+	return 0
+}
+
+// Flip changes a bit of what is durable in a file, within Used.
+func (r *Dir) Flip(name string, at, bit int) { r.stable[name].flip(at, bit) }
+
+func (f *file) used() int { return len(bytes.TrimRight(f.stable, "\x00")) }
+
+func (f *file) flip(at, bit int) {
+	f.stable[at] ^= 1 << bit
+	f.now = slices.Clone(f.stable)
 }
 
 // Restore puts an Image in the place of everything, as an old backup would; NewDisk's result stands
