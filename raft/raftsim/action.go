@@ -69,6 +69,8 @@ var verbs = map[string]int{
 	"campaign":    1,
 	"write":       2, // so many clients write there
 	"snapshot":    1,
+	"dawdle":      2, // its state machine stands still so long
+	"hurry":       1, // its state machine does all that it was given
 	"forgetlog":   1, // it makes all durable that it has applied, and cuts its log there
 	"rejoin":      1, // it is removed, forgets its log, and is added again
 	"storm":       1, // for how long everybody but those who lead campaigns all the time
@@ -111,6 +113,8 @@ func (g *group) do(a action) bool {
 		m.disk.FailSync()
 	case "slow":
 		m.slowTo = g.w.Now() + arg(1)
+	case "dawdle":
+		m.dawdlesTo = g.w.Now() + arg(1)
 	case "lose":
 		g.loseDisk(m)
 	case "roll":
@@ -167,6 +171,8 @@ func (g *group) ask(m *member, a action) bool {
 		}
 	case "snapshot":
 		m.snapshot(m.rng.IntN(g.plan.keep))
+	case "hurry":
+		m.hurry()
 	case "forgetlog":
 		m.checkpoint()
 		m.snapshot(0)

@@ -81,7 +81,7 @@ func (g *group) freeze(m *member) {
 }
 
 // changeApplies is told that m has been given a membership change to apply. Where that takes its time, a snapshot can
-// overtake it: others go on, and forget the entries that it is sent next.
+// overtake it: others go on, with another change if they can, and forget the entries that it is sent next.
 func (g *group) changeApplies(m *member) {
 	if !g.faultsOn || g.script != nil || !g.plan.has(Ambushes) || !g.plan.has(SlowApplies) || !g.plan.has(Compaction) || g.rng.IntN(2) > 0 {
 		return
@@ -91,10 +91,39 @@ func (g *group) changeApplies(m *member) {
 		return
 	}
 	g.w.Sometimes("others forget what a member is to be sent, while it applies a membership change")
-	wait := g.around(g.plan.apply / 4)
-	g.w.After(g.around(time.Millisecond), func() { g.act("cut", wait.Microseconds(), int64(l.id), int64(m.id)) })
-	g.w.After(wait/4, func() { g.act("write", int64(l.id), 2) })
-	g.w.After(wait*9/10, func() { g.act("forgetlog", int64(l.id)) })
+	wait := 50*time.Millisecond + g.around(50*time.Millisecond)
+	dawdle := wait + g.around(300*time.Millisecond)
+	g.w.After(0, func() {
+		g.act("dawdle", int64(m.id), dawdle.Microseconds())
+		g.act("cut", wait.Microseconds(), int64(l.id), int64(m.id))
+		g.act("hurry", int64(l.id))
+		g.changeAgain(l)
+		g.act("write", int64(l.id), 2)
+	})
+	g.w.After(wait*9/10, func() {
+		g.act("hurry", int64(l.id))
+		g.act("forgetlog", int64(l.id))
+	})
+}
+
+// changeAgain lets l propose another membership change, if it can: what a snapshot has is then not what the change
+// that it overtakes made.
+func (g *group) changeAgain(l *member) {
+	if !g.faultsOn || !l.running() {
+		return
+	}
+	conf := l.node.Conf()
+	for _, m := range g.members {
+		switch {
+		case m.gone || voter(&conf, m.id):
+			continue
+		case conf.Contains(m.id):
+			g.act("change", int64(l.id), 0, int64(raft.RemoveNode), int64(m.id))
+		default:
+			g.act("change", int64(l.id), 0, int64(raft.AddLearner), int64(m.id))
+		}
+		return
+	}
 }
 
 // mute lets nobody hear a member for a while: one that stands for election, because it was told to, comes into a term

@@ -17,7 +17,7 @@ func (g *group) heal() {
 	for _, m := range g.members {
 		m.host.Resume()
 		m.host.SetDrift(0)
-		m.slowTo = 0
+		m.slowTo, m.dawdlesTo = 0, 0
 		if m.node != nil && g.plan.dark {
 			m.crash(true, 0)
 		}

@@ -53,7 +53,8 @@ type member struct {
 	reads    []raft.ReadState
 	before   raft.Status // after the last event
 	watch    watch
-	slowTo   time.Duration
+	// Until then the disk is slow, and the state machine stands still.
+	slowTo, dawdlesTo time.Duration
 }
 
 type pendingWrite struct {

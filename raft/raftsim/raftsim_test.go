@@ -135,7 +135,8 @@ var common = []string{"crash of a leader", "crash of a candidate", "crash in the
 var rare = []string{"leader crash in a joint configuration", "leader crash in the middle of a snapshot", "leader crash in the middle of a transfer",
 	"crash point: before installing a snapshot", "majority lost for good", "state machine behind the log's snapshot",
 	"removed and added again", "an answer from before a removal", "a leader with a lease hears nobody after a transfer", "nobody hears who leadership is handed to",
-	"others forget what a member is to be sent, while it applies a membership change", "cut off with a change that only the leader knows to be committed", "an old disk is told what it has lost"}
+	"others forget what a member is to be sent, while it applies a membership change", "cut off with a change that only the leader knows to be committed", "an old disk is told what it has lost",
+	"a snapshot overtakes a membership change"}
 
 func (s *sweep) mustHaveMet() {
 	if s.n < 120 {

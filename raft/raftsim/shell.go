@@ -34,6 +34,9 @@ func (m *member) deliver(_ uint64, b []byte) {
 		m.g.fail("member %d: %v for %s", m.id, err, msg)
 	}
 	m.g.oracle.heard(m, &msg)
+	if msg.Type == raft.MsgSnap && m.node.Status().Hard.Commit == msg.Snapshot.Index && changes(m.applying) {
+		m.g.w.Sometimes("a snapshot overtakes a membership change")
+	}
 	m.event()
 }
 
@@ -97,7 +100,7 @@ func (m *member) take() bool {
 	}
 	m.serve()
 	m.applying = append(m.applying, rd.Committed...)
-	if slices.ContainsFunc(rd.Committed, func(e raft.Entry) bool { return e.Type == raft.EntryConfChange }) {
+	if changes(rd.Committed) {
 		m.g.changeApplies(m)
 	}
 	w := pendingWrite{rd: rd, after: rd.AfterPersist}
@@ -209,7 +212,7 @@ func (m *member) write() {
 // two, if what proves the one before it to be committed is in the same write.
 func (m *member) cutShort() bool {
 	g, last := m.g, &m.writes[m.writing-1].rd
-	if !g.faultsOn || !g.plan.has(CrashPoints) || !slices.ContainsFunc(last.Entries, func(e raft.Entry) bool { return e.Type == raft.EntryConfChange }) {
+	if !g.faultsOn || !g.plan.has(CrashPoints) || !changes(last.Entries) {
 		return false
 	}
 	n := 8
@@ -223,6 +226,11 @@ func (m *member) cutShort() bool {
 	m.breakOff(m.writing)
 	m.crash(g.plan.has(PowerCuts) && m.rng.IntN(2) == 0, 0)
 	return true
+}
+
+// changes tells whether there is a membership change among the entries.
+func changes(entries []raft.Entry) bool {
+	return slices.ContainsFunc(entries, func(e raft.Entry) bool { return e.Type == raft.EntryConfChange })
 }
 
 // written acknowledges what write did, in either order.
@@ -277,18 +285,35 @@ func (m *member) tellOthers(done []pendingWrite) bool {
 func (m *member) scheduleApply() {
 	if !m.applies && len(m.applying) > 0 {
 		m.applies = true
-		m.host.Later(time.Duration(m.rng.Int64N(int64(m.g.plan.apply))), m.apply)
+		m.host.Later(max(time.Duration(m.rng.Int64N(int64(m.g.plan.apply))), m.dawdlesTo-m.g.w.Now()), m.apply)
 	}
 }
 
 // apply lets the state machine go on by some entries.
 func (m *member) apply() {
 	m.applies = false
+	if m.g.w.Now() < m.dawdlesTo || len(m.applying) == 0 {
+		m.scheduleApply()
+		return
+	}
 	if m.point("before applying") {
 		return
 	}
+	m.applySome(1 + m.rng.IntN(min(len(m.applying), 16)))
+	if m.node != nil {
+		m.scheduleApply()
+	}
+}
+
+// hurry lets the state machine do all that it was given, and what follows from that.
+func (m *member) hurry() {
+	for m.node != nil && len(m.applying) > 0 {
+		m.applySome(len(m.applying))
+	}
+}
+
+func (m *member) applySome(n int) {
 	m.catchUp()
-	n := 1 + m.rng.IntN(min(len(m.applying), 16))
 	for i := range m.applying[:n] {
 		m.applyEntry(&m.applying[i])
 	}
@@ -301,9 +326,6 @@ func (m *member) apply() {
 	m.must(m.node.Applied(m.state.applied))
 	m.serve()
 	m.event()
-	if m.node != nil {
-		m.scheduleApply()
-	}
 }
 
 // checkpoint makes the state machine durable.
