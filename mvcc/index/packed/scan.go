@@ -91,8 +91,10 @@ func (n *inner) count(b bounds, at int64) int {
 	for i := first; i <= last; i++ {
 		if n.leaves == nil {
 			total += n.inners[i].Load().count(b.at(i, first, last), at)
+		} else if p := n.leaves[i].Load(); i > first && i < last && p.newest <= at {
+			total += int(p.live)
 		} else {
-			l := n.leaves[i].Load().open()
+			l := p.open()
 			total += l.count(b.at(i, first, last), at)
 		}
 	}
