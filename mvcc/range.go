@@ -29,6 +29,7 @@ type ranger struct {
 	room   []byte        // the memory of revs
 	revs   [][]byte      // the revision keys of order
 	spans  []engine.Span // where their records stand in the buffer of all
+	all    []byte        // that buffer, before it is copied for the caller
 }
 
 // ranger takes one from the pool; recycle gives it back.
@@ -247,7 +248,8 @@ func (r *ranger) sort(newest int64) {
 	}
 }
 
-// read puts the records of r.order one behind the other.
+// read puts the records of r.order one behind the other: in memory that is used again, and then in
+// one go in new memory, which would be cleared, and copied, as often as it grows.
 func (r *ranger) read(s *Store, newest, at int64) ([]byte, error) {
 	v, err := s.acquire(newest)
 	if err != nil {
@@ -262,7 +264,7 @@ func (r *ranger) read(s *Store, newest, at int64) ([]byte, error) {
 		r.revs = append(r.revs, r.room[from:len(r.room):len(r.room)])
 	}
 	r.spans = slices.Grow(r.spans[:0], n)[:n]
-	buf, err := engine.GetMany(v.snap, nil, spaceRecords, r.revs, r.spans)
+	buf, err := engine.GetMany(v.snap, r.all[:0], spaceRecords, r.revs, r.spans)
 	for k, o := range r.order {
 		// After an error, which record it was is asked one by one.
 		cause := err
@@ -275,10 +277,14 @@ func (r *ranger) read(s *Store, newest, at int64) ([]byte, error) {
 			return nil, s.missing(r.found[o.i].key, o.rev, at, cause)
 		}
 	}
-	return buf, err
+	if cap(buf) > maxKept {
+		return buf, nil
+	}
+	r.all = buf
+	return bytes.Clone(buf), nil
 }
 
-// maxKept is the largest buffer of keys that is kept for later.
+// maxKept is the largest buffer of keys, and of records, that is kept for later.
 const maxKept = 1 << 20
 
 func (r *ranger) recycle(s *Store) {
