@@ -78,3 +78,19 @@ func TestShrinkLeavesOnlyWhatTheFailureNeeds(t *testing.T) {
 		t.Errorf("%d runs", crash)
 	}
 }
+
+// FuzzParseScript reads any text: no panic, and what is accepted comes back as it is written.
+func FuzzParseScript(f *testing.F) {
+	f.Add(Run(1, Options{Actions: true}).Script.String())
+	f.Add("# three\nvoters 3\n1s crash 1 0\n2s change 1 0 2 4")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ParseScript(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseScript(s.String())
+		if err != nil || again.String() != s.String() {
+			t.Errorf("%q is read as\n%s\nand that as\n%s: %v", text, s, again, err)
+		}
+	})
+}
