@@ -39,13 +39,16 @@ const notApplicable = "-"
 
 // Subject is what a cell is about, in a word: its engine, the log of a target that has no engine, or
 // the target itself where that has neither.
-func Subject(factors map[string]string) string {
+func Subject(factors map[string]string) string { return factors[SubjectFactor(factors)] }
+
+// SubjectFactor is the factor that Subject is the value of: engine, log or target.
+func SubjectFactor(factors map[string]string) string {
 	for _, name := range []string{"engine", "log"} {
 		if v := factors[name]; v != "" && v != "none" && v != notApplicable {
-			return v
+			return name
 		}
 	}
-	return factors["target"]
+	return "target"
 }
 
 // maxIDBytes bounds a run's ID, so that with its suffixes it is a file name everywhere.

@@ -157,6 +157,31 @@ func TestTheSummaryShowsWhatResultsDerive(t *testing.T) {
 	}
 }
 
+func TestTheSummarysHeadSaysWhatTheLinesAre(t *testing.T) {
+	for _, x := range []struct {
+		name          string
+		engines, logs []string // of one line each; "": none
+		want          string
+	}{
+		{"engines", []string{"bolt", "mem"}, []string{"wal", "wal"}, "Engine"},
+		{"logs of a target without engines", []string{"-", "-"}, []string{"wal", "bolt"}, "Log"},
+		{"neither", []string{"none", ""}, []string{"", "-"}, "Target"},
+		{"an engine and a log", []string{"bolt", "-"}, []string{"-", "wal"}, "Subject"},
+	} {
+		recs := resultstest.Records(resultstest.Options{Engines: []string{"a", "b"}, Workloads: []string{"put"}})
+		for _, r := range recs {
+			i := 0
+			if r.Factors["engine"] == "b" {
+				i = 1
+			}
+			r.Factors["engine"], r.Factors["log"] = x.engines[i], x.logs[i]
+		}
+		if got := outline(parse(t, write(t, input(recs)))); !strings.Contains(got, "| Workload | "+x.want+" |") {
+			t.Errorf("%s: no head %q in\n%s", x.name, x.want, got[:min(len(got), 1500)])
+		}
+	}
+}
+
 func TestThePageIsTheSameEachTime(t *testing.T) {
 	o := resultstest.Options{Reps: 2}
 	if !bytes.Equal(write(t, input(resultstest.Records(o))), write(t, input(resultstest.Records(o)))) {

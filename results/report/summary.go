@@ -47,7 +47,7 @@ func number(v float64, known bool, format func(float64) string) field {
 // summary lays out the table: one row for each line of each panel.
 func summary(panels []plot.Panel) ([]column, []row) {
 	extra := extraFactors(panels)
-	columns := []column{{Name: "Workload"}, {Name: "Engine"}}
+	columns := []column{{Name: "Workload"}, {Name: subjectHead(panels)}}
 	for _, f := range extra {
 		columns = append(columns, column{Name: results.Inert(f)})
 	}
@@ -69,6 +69,22 @@ func summary(panels []plot.Panel) ([]column, []row) {
 		}
 	}
 	return columns, rows
+}
+
+// subjectHead names what the lines are: engines, logs or targets, or some of each.
+func subjectHead(panels []plot.Panel) string {
+	factor := ""
+	for _, p := range panels {
+		for _, l := range p.Lines {
+			switch f := results.SubjectFactor(l.Cell.Factors); {
+			case factor == "":
+				factor = f
+			case factor != f:
+				return "Subject"
+			}
+		}
+	}
+	return map[string]string{"": "Engine", "engine": "Engine", "log": "Log", "target": "Target"}[factor]
 }
 
 func summaryFields(l plot.Line, extra []string) []field {
