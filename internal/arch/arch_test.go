@@ -41,7 +41,8 @@ var allowed = map[string][]string{
 	"raft/wal":     {"raft"},
 	"raft/kvlog":   {"raft", "engine"},
 	"raft/logtest": {"raft"},
-	"raft/raftsim": {"raft", "raft/wal", "sim"},
+	"raft/walsim":  {"raft/wal", "raft", "raft/logtest", "sim"},
+	"raft/raftsim": {"raft", "raft/wal", "raft/walsim", "sim"},
 	"raft/...":     {"raft"},
 
 	// Floors 2 to 5.
@@ -50,7 +51,7 @@ var allowed = map[string][]string{
 	"apply":              {"mvcc", "mvcc/index", "engine", "raft"}, // of raft only its types
 	"replica":            {"raft", "raft/wal", "raft/kvlog", "replica/peers"},
 	"replica/peers":      {"raft"},
-	"replica/replicasim": {"replica", "raft", "raft/wal", "sim", "apply", "mvcc", "mvcc/index", "mvcc/index/...", "engine", "engines/mem"},
+	"replica/replicasim": {"replica", "raft", "raft/wal", "raft/walsim", "sim", "apply", "mvcc", "mvcc/index", "mvcc/index/...", "engine", "engines/mem"},
 	"server":             {"apply", "engine", "mvcc", "replica", "replica/peers", "raft", "server/wire", "server/rpc"},
 	"server/rpc":         {},
 	"server/security":    {},

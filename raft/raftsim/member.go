@@ -8,6 +8,7 @@ import (
 
 	"github.com/etalon-kv/etalon/raft"
 	"github.com/etalon-kv/etalon/raft/wal"
+	"github.com/etalon-kv/etalon/raft/walsim"
 	"github.com/etalon-kv/etalon/sim"
 )
 
@@ -89,7 +90,7 @@ func (m *member) found(snap *raft.Snapshot, hard raft.HardState) {
 			m.g.fail("founding %d: %v", m.id, err)
 		}
 	}
-	log, err := wal.Open(walDir{m.disk.Dir("wal")}, m.options())
+	log, err := wal.Open(walsim.Dir(m.disk.Dir("wal")), m.options())
 	must(err)
 	must(log.Write(snap, nil, hard, true))
 	must(log.Close())
@@ -105,7 +106,7 @@ func (m *member) start() {
 	if g.faultsOn && g.plan.has(CrashPoints) && m.rng.IntN(6) == 0 {
 		m.disk.CutAfter(m.rng.IntN(12))
 	}
-	log, err := wal.Open(walDir{m.disk.Dir("wal")}, m.options())
+	log, err := wal.Open(walsim.Dir(m.disk.Dir("wal")), m.options())
 	if err != nil {
 		if !errors.Is(err, sim.ErrPower) && !errors.Is(err, sim.ErrIO) {
 			g.fail("opening the log of %d: %v", m.id, err)
@@ -236,7 +237,7 @@ func (m *member) takeImage() {
 // reviveImage opens the old copy and lets a node on it hear a leader that has seen it go further.
 func (m *member) reviveImage() {
 	m.disk.Restore(m.image)
-	log, err := wal.Open(walDir{m.disk.Dir("wal")}, m.options())
+	log, err := wal.Open(walsim.Dir(m.disk.Dir("wal")), m.options())
 	if err != nil {
 		m.g.fail("opening an old copy of the log of %d: %v", m.id, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/etalon-kv/etalon/raft/wal"
+	"github.com/etalon-kv/etalon/raft/walsim"
 	"github.com/etalon-kv/etalon/sim"
 )
 
@@ -50,7 +51,7 @@ func (m *member) rotLengths(image *sim.Disk, found *shadow) {
 // openRotten opens a copy of the disk with a flipped bit.
 func (m *member) openRotten(disk *sim.Disk, where string, found *shadow) {
 	g := m.g
-	log, err := wal.Open(walDir{disk.Dir("wal")}, m.options())
+	log, err := wal.Open(walsim.Dir(disk.Dir("wal")), m.options())
 	switch {
 	case errors.Is(err, wal.ErrCorrupt):
 		g.w.Sometimes("a flipped bit is found")

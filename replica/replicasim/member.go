@@ -14,6 +14,7 @@ import (
 	"github.com/etalon-kv/etalon/mvcc/index/tbtree"
 	"github.com/etalon-kv/etalon/raft"
 	"github.com/etalon-kv/etalon/raft/wal"
+	"github.com/etalon-kv/etalon/raft/walsim"
 	"github.com/etalon-kv/etalon/replica"
 	"github.com/etalon-kv/etalon/sim"
 )
@@ -69,7 +70,7 @@ func (m *member) start() {
 	if g.faultsOn && g.plan.has(CrashPoints) && m.rng.IntN(6) == 0 {
 		m.disk.CutAfter(m.rng.IntN(12))
 	}
-	log, err := wal.Open(walDir{m.disk.Dir("wal")}, wal.Options{ID: uint64(m.id), SegmentBytes: g.plan.segment, CacheBytes: 1 << 12})
+	log, err := wal.Open(walsim.Dir(m.disk.Dir("wal")), wal.Options{ID: uint64(m.id), SegmentBytes: g.plan.segment, CacheBytes: 1 << 12})
 	if err == nil {
 		m.log = log
 		m.openState()
