@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bufio"
 	"encoding/binary"
 	"net"
 	"sync"
@@ -18,7 +17,9 @@ type conn struct {
 	nc net.Conn
 
 	// Of the reader.
-	br      *bufio.Reader
+	partial []byte // a frame of which more is to come
+	greeted bool   // the client has said that it speaks HTTP/2
+	failed  bool   // nothing is taken any more
 	dec     *hpack.Decoder
 	header  Header
 	block   []byte    // a header block of which more frames are to come
@@ -30,11 +31,17 @@ type conn struct {
 	credit  int // bytes received that the client was not given back
 
 	// Of the writer.
-	enc   encoder
-	buf   []byte
-	arena []byte
+	enc    encoder
+	buf    []byte
+	arena  []byte
+	unsent []byte // what the system did not take yet
+	ending bool   // it is the last
 
-	wake chan struct{} // room for one: there is something to write
+	greeting *time.Timer   // ends the connection of a client that says nothing
+	loop     *loop         // serves it; nil: it has goroutines of its own
+	number   uint64        // in the loop
+	raw      socket        // of the loop
+	wake     chan struct{} // without a loop; room for one: there is something to write
 
 	mu       sync.Mutex
 	streams  map[uint32]*stream
@@ -50,6 +57,8 @@ type conn struct {
 	handlers int        // at work, those of streams that have ended included
 	accepted uint32     // the newest stream that was begun
 	asleep   bool       // the writer
+	blocked  bool       // it waits for the system to take more
+	writable bool       // the system takes more than when it was last asked
 	last     bool       // what is in control is the end
 	draining bool       // no stream is begun any more; the end comes with that of the last one
 	closed   bool
@@ -65,8 +74,8 @@ type finished struct {
 }
 
 const (
-	readBuffer = maxFrame + 1024
-	connWindow = 16 << 20 // what a client may send before it is told that it was received
+	readBuffer = maxFrame + 1024 // of a connection that has goroutines of its own
+	connWindow = 16 << 20        // what a client may send before it is told that it was received
 	// maxBuffered bounds what a connection keeps of messages, besides one for each stream whose
 	// handler is at work.
 	maxBuffered = 64 << 20
@@ -76,11 +85,12 @@ const (
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{
-		s: s, nc: nc, wake: make(chan struct{}, 1), streams: make(map[uint32]*stream),
+		s: s, nc: nc, streams: make(map[uint32]*stream),
 		window: defaultWindow, initial: defaultWindow, table: defaultHeaders,
 	}
 	c.dec = hpack.NewDecoder(defaultHeaders, c.header.add)
 	c.dec.SetMaxStringLength(maxHeaderBytes)
+	c.greeting = time.AfterFunc(s.config.HandshakeTimeout, c.close)
 	return c
 }
 
@@ -92,54 +102,109 @@ func (c *conn) close() {
 		return
 	}
 	c.closed = true
+	c.greeting.Stop()
 	c.nc.Close()
 	for _, st := range c.streams {
 		st.drop()
 	}
+	c.asleep = c.asleep || c.blocked
+	c.blocked = false
 	c.rouse()
 }
 
 // rouse wakes the writer, with mu held.
 func (c *conn) rouse() {
-	if c.asleep {
-		c.asleep = false
+	switch {
+	case !c.asleep:
+		return
+	case c.loop != nil:
+		c.loop.list(c)
+	default:
 		c.wake <- struct{}{}
 	}
+	c.asleep = false
 }
 
-// read is the reader.
+// read is the reader of a connection that has goroutines of its own.
 func (c *conn) read() {
 	defer c.s.forget(c)
 	defer c.close()
-	if !c.handshake() {
-		return
-	}
+	b := make([]byte, readBuffer)
 	for {
-		code, err := c.next()
-		if err != nil {
-			return
-		}
-		if code != codeNone {
-			c.fail(code)
+		n, err := c.nc.Read(b)
+		if !c.feed(b[:n]) || err != nil {
 			return
 		}
 	}
 }
 
-// handshake reads the preface, and says what we take.
-func (c *conn) handshake() bool {
-	if err := c.nc.SetReadDeadline(time.Now().Add(c.s.config.HandshakeTimeout)); err != nil {
-		return false
+// feed takes what the client has sent, and keeps what is not a whole frame yet. false: it does not
+// speak HTTP/2.
+func (c *conn) feed(b []byte) bool {
+	if len(b) > 0 {
+		c.heard.Store(true)
 	}
-	c.br = bufio.NewReaderSize(c.nc, readBuffer)
-	p, err := c.br.Peek(len(preface))
-	if err != nil || string(p) != preface {
-		return false
+	for len(b) > 0 && !c.failed {
+		if len(c.partial) > 0 {
+			n := min(c.want(c.partial)-len(c.partial), len(b))
+			c.partial = append(c.partial, b[:n]...)
+			if b = b[n:]; len(c.partial) < c.want(c.partial) {
+				continue
+			}
+			if !c.piece(c.partial) {
+				return false
+			}
+			c.partial = c.partial[:0]
+			continue
+		}
+		n := c.want(b)
+		if n > len(b) {
+			c.partial = append(c.partial, b...)
+			break
+		}
+		if !c.piece(b[:n]) {
+			return false
+		}
+		b = b[n:]
 	}
-	_, _ = c.br.Discard(len(preface)) // it was peeked
-	if err := c.nc.SetReadDeadline(time.Time{}); err != nil {
-		return false
+	return true
+}
+
+// want is how many bytes the frame has that b begins, or its header if that is not there yet.
+func (c *conn) want(b []byte) int {
+	if !c.greeted {
+		return len(preface)
 	}
+	if len(b) < frameHeader {
+		return frameHeader
+	}
+	if f := parseFrame(b); f.size <= maxFrame {
+		return frameHeader + f.size
+	}
+	return frameHeader // piece refuses it
+}
+
+// piece takes the preface or a frame.
+func (c *conn) piece(b []byte) bool {
+	if !c.greeted {
+		c.greeted = string(b) == preface && c.greeting.Stop()
+		if c.greeted {
+			c.greet()
+		}
+		return c.greeted
+	}
+	code := codeFrameSize
+	if f := parseFrame(b); f.size <= maxFrame {
+		code = c.take(f, b[frameHeader:])
+	}
+	if code != codeNone {
+		c.fail(code)
+	}
+	return true
+}
+
+// greet says what we take.
+func (c *conn) greet() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := appendFrame(nil, 18, frameSettings, 0, 0)
@@ -148,7 +213,6 @@ func (c *conn) handshake() bool {
 	b = appendSetting(b, settingHeaderList, maxHeaderBytes)
 	c.control = appendUint32Frame(b, frameWindow, 0, connWindow-defaultWindow)
 	c.rouse()
-	return true
 }
 
 // streamWindow lets a client send a whole message, so that most streams need no more.
@@ -173,43 +237,23 @@ func (c *conn) drain() {
 	}
 }
 
-// fail tells the client what it did wrong. The writer then ends the connection.
+// failTimeout is how long a client may take to read what it did wrong.
+const failTimeout = time.Second
+
+// fail tells the client what it did wrong. The writer then ends the connection; until then what comes
+// is read and thrown away, or the client might not notice the GOAWAY.
 func (c *conn) fail(code errorCode) {
+	c.failed = true
 	why := ""
 	if c.strikes > maxStrikes {
 		why = "too_many_pings" // clients of gRPC go by the word
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.goAway(code, why)
 	c.last = true
 	c.rouse()
-	c.mu.Unlock()
-	// Who is not listened to any more may not notice the GOAWAY otherwise.
-	_ = c.nc.SetReadDeadline(time.Now().Add(time.Second))
-	for {
-		if _, err := c.br.Discard(readBuffer); err != nil {
-			return
-		}
-	}
-}
-
-// next takes one frame. A code says what is wrong with it, err that there is none.
-func (c *conn) next() (errorCode, error) {
-	b, err := c.br.Peek(frameHeader)
-	if err != nil {
-		return 0, err
-	}
-	f := parseFrame(b)
-	if f.size > maxFrame {
-		return codeFrameSize, nil
-	}
-	if b, err = c.br.Peek(frameHeader + f.size); err != nil {
-		return 0, err
-	}
-	c.heard.Store(true)
-	code := c.take(f, b[frameHeader:])
-	_, _ = c.br.Discard(frameHeader + f.size) // it was peeked
-	return code, nil
+	time.AfterFunc(failTimeout, c.close)
 }
 
 // take handles a frame, whose payload is valid until it returns.

@@ -5,12 +5,16 @@
 //
 // # The life of a fast call
 //
-// A connection has two goroutines. The reader takes frames from the socket, many with one read. A
-// method that was registered as Fast is called there and then with its message, which lies in the
-// read buffer; it does not wait, but leaves a Reply behind, which somebody gives to Call.Done when
-// the answer is there. The writer takes all replies that are there, has them encoded one behind the
-// other, and writes them with one system call. So a call costs no goroutine, no channel and no timer,
-// and the more calls a connection has the fewer wake-ups each of them costs.
+// On Linux a connection of plain TCP belongs to a loop, which serves many of them with two goroutines.
+// The reader learns from epoll which of them have sent something, and takes all frames that are there with
+// one read. A method that was registered as Fast is called there and then with its message, which
+// lies in the read buffer; it does not wait, but leaves a Reply behind, which somebody gives to
+// Call.Done when the answer is there. The writer goes round the connections that have replies, has
+// them encoded one behind the other, and writes them with one system call; what the system does not take
+// it keeps until it does. So a call costs one read and one write, but no goroutine, no channel and no timer,
+// and the busier the connections are the fewer wake-ups each of their calls costs.
+//
+// Other connections (TLS, other systems) have a reader and a writer of their own, which do the same.
 //
 // # The life of any other call
 //

@@ -138,11 +138,33 @@ func newServer(t testing.TB, c rpc.Config, s *service) *rpc.Server {
 	return g
 }
 
-// listen serves g on loopback until the test ends.
+// listen serves g on loopback until the test ends, in a loop where there is one.
 func listen(t testing.TB, g *rpc.Server) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
+	return serve(t, g, l)
+}
+
+// opaque is a listener whose connections cannot be served in a loop.
+type opaque struct{ net.Listener }
+
+func (o opaque) Accept() (net.Conn, error) {
+	c, err := o.Listener.Accept()
+	return struct{ net.Conn }{c}, err
+}
+
+// both runs f with a server in a loop, and with one whose connections have goroutines of their own.
+func both(t *testing.T, c rpc.Config, f func(t *testing.T, addr string)) {
+	t.Run("connections in a loop", func(t *testing.T) { f(t, listen(t, newServer(t, c, &service{}))) })
+	t.Run("connections with goroutines", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		f(t, serve(t, newServer(t, c, &service{}), opaque{l}))
+	})
+}
+
+func serve(t testing.TB, g *rpc.Server, l net.Listener) (addr string) {
 	done := make(chan error, 1)
 	go func() { done <- g.Serve(l) }()
 	t.Cleanup(func() {
@@ -170,7 +192,11 @@ func call(c *grpc.ClientConn, method string, in []byte, o ...grpc.CallOption) (o
 }
 
 func TestCalls(t *testing.T) {
-	c := dial(t, listen(t, newServer(t, rpc.Config{MaxMessageBytes: 2 << 20}, &service{})))
+	both(t, rpc.Config{MaxMessageBytes: 2 << 20}, checkCalls)
+}
+
+func checkCalls(t *testing.T, addr string) {
+	c := dial(t, addr)
 	for _, size := range []int{0, 1, 100, 16_379, 16_384, 65_535, 65_536, 1 << 20, 1 << 21} {
 		in := bytes.Repeat([]byte{byte(size)}, size)
 		for _, m := range []string{"Fast", "Slow"} {
@@ -189,7 +215,11 @@ func TestCalls(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	c := dial(t, listen(t, newServer(t, rpc.Config{MaxMessageBytes: 1 << 20}, &service{})))
+	both(t, rpc.Config{MaxMessageBytes: 1 << 20}, checkRefused)
+}
+
+func checkRefused(t *testing.T, addr string) {
+	c := dial(t, addr)
 	for _, tc := range []struct {
 		name, method string
 		size         int
@@ -211,7 +241,11 @@ func TestRefused(t *testing.T) {
 }
 
 func TestStreams(t *testing.T) {
-	c := dial(t, listen(t, newServer(t, rpc.Config{}, &service{})))
+	both(t, rpc.Config{}, checkStreams)
+}
+
+func checkStreams(t *testing.T, addr string) {
+	c := dial(t, addr)
 	st, err := c.NewStream(t.Context(), &desc.Streams[0], "/test.Service/Both")
 	must(t, err)
 	for i := range 300 {
@@ -231,7 +265,11 @@ func TestStreams(t *testing.T) {
 
 // A client that does not read holds up its stream alone, and gets everything when it does.
 func TestSlowReader(t *testing.T) {
-	c := dial(t, listen(t, newServer(t, rpc.Config{}, &service{})))
+	both(t, rpc.Config{}, checkSlowReader)
+}
+
+func checkSlowReader(t *testing.T, addr string) {
+	c := dial(t, addr)
 	st, err := c.NewStream(t.Context(), &desc.Streams[1], "/test.Service/Big")
 	must(t, err)
 	must(t, st.SendMsg(new([]byte)))

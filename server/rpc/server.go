@@ -81,6 +81,9 @@ type Server struct {
 	running   sync.WaitGroup // everything that a connection has started
 	watched   sync.Once      // the goroutine that watches over connections runs
 	empty     chan struct{}  // room for one: a connection has ended
+	loops     []*loop        // made when they are first needed
+	next      int            // the one of loops whose turn it is
+	looping   sync.WaitGroup // what they have started
 	acking    atomic.Bool    // acknowledgements of pings are about to be sent
 }
 
@@ -152,16 +155,21 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// start serves a connection, in goroutines of its own.
+// start serves a connection: in a loop where that can be, in goroutines of its own otherwise.
 func (s *Server) start(nc net.Conn) {
 	c := newConn(s, nc)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || s.config.MaxConns > 0 && len(s.conns) >= s.config.MaxConns {
+		c.greeting.Stop()
 		nc.Close()
 		return
 	}
 	s.conns[c] = struct{}{}
+	if s.enlist(c) {
+		return
+	}
+	c.wake = make(chan struct{}, 1)
 	s.running.Go(c.read)
 	s.running.Go(c.write)
 }
@@ -213,4 +221,8 @@ func (s *Server) Stop() {
 	}
 	s.mu.Unlock()
 	s.running.Wait()
+	for _, l := range s.loops {
+		l.close()
+	}
+	s.looping.Wait()
 }

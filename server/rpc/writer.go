@@ -18,13 +18,14 @@ type answer struct {
 // maxWrite is about how much is written at once.
 const maxWrite = 256 << 10
 
-// write is the writer.
+// write is the writer of a connection that has goroutines of its own.
 func (c *conn) write() {
 	var done []finished
 	var answers []answer
 	for {
 		var last bool
-		if done, last = c.await(done); done == nil {
+		c.await()
+		if done, last = c.takeDone(done); done == nil {
 			break
 		}
 		answers = c.encode(done, answers[:0])
@@ -41,6 +42,11 @@ func (c *conn) write() {
 		}
 	}
 	c.close()
+	c.dropDone()
+}
+
+// dropDone forgets the answers to those who have gone.
+func (c *conn) dropDone() {
 	c.mu.Lock()
 	rest := c.done
 	c.done = nil
@@ -50,18 +56,29 @@ func (c *conn) write() {
 	}
 }
 
-// await waits until there is something to write, and takes the calls that are done; used is what it
-// returned last. nil: the connection has ended. last: the client is told why, then it ends.
-func (c *conn) await(used []finished) (done []finished, last bool) {
-	clear(used)
+// await waits until there is something to write.
+func (c *conn) await() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.closed && len(c.done) == 0 && len(c.control) == 0 && !c.ackDue && !c.sendable() && !c.drained() {
+	for c.quiet() {
 		c.asleep = true
 		c.mu.Unlock()
 		<-c.wake
 		c.mu.Lock()
 	}
+}
+
+// quiet tells whether the writer has nothing to do, with mu held.
+func (c *conn) quiet() bool {
+	return !c.closed && len(c.done) == 0 && len(c.control) == 0 && !c.ackDue && !c.sendable() && !c.drained()
+}
+
+// takeDone takes the calls that are done; used is what it returned last. nil: the connection has ended.
+// last: the client is told why, then it ends.
+func (c *conn) takeDone(used []finished) (done []finished, last bool) {
+	clear(used)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.closed {
 		return nil, true
 	}
@@ -72,6 +89,7 @@ func (c *conn) await(used []finished) (done []finished, last bool) {
 	if done == nil {
 		done = make([]finished, 0, 16)
 	}
+	c.writable = false
 	return done, c.last || c.drained()
 }
 

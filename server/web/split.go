@@ -185,6 +185,17 @@ type conn struct {
 	once sync.Once
 }
 
+// Unwrap returns the connection itself and what was already read of it, for who reads it from now on;
+// nil if it has TLS. Close is still to be called on c.
+func (c *conn) Unwrap() (inner net.Conn, first []byte) {
+	p, ok := c.Conn.(*peeked)
+	if !ok {
+		return nil, nil
+	}
+	first, _ = p.first.Peek(p.first.Buffered()) // what is there can be had
+	return p.Conn, first
+}
+
 func (c *conn) Close() error {
 	c.once.Do(c.gone)
 	return c.Conn.Close()

@@ -237,3 +237,38 @@ func TestSplitHTTP(t *testing.T) {
 		}
 	}
 }
+
+// Who takes a plain connection out of its wrapping gets what was read of it, and its end is still counted.
+func TestUnwrap(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	s := web.Split(listener, nil, web.Limits{Conns: 1})
+	defer s.Close()
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", listener.Addr().String())
+		must(t, err)
+		_, err = c.Write([]byte("PRI * and more"))
+		must(t, err)
+		return c
+	}
+	for range 2 {
+		client := dial()
+		defer client.Close()
+		c, err := s.GRPC().Accept()
+		must(t, err)
+		inner, first := c.(interface{ Unwrap() (net.Conn, []byte) }).Unwrap()
+		if _, ok := inner.(*net.TCPConn); !ok {
+			t.Fatalf("inside is a %T", inner)
+		}
+		all := string(first)
+		for b := make([]byte, 64); len(all) < len("PRI * and more"); {
+			n, err := inner.Read(b)
+			must(t, err)
+			all += string(b[:n])
+		}
+		if all != "PRI * and more" {
+			t.Errorf("it said %q", all)
+		}
+		must(t, c.Close()) // makes room for the next
+	}
+}
