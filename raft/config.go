@@ -38,8 +38,9 @@ type Config struct {
 	// HeartbeatTicks is how many Ticks pass between heartbeats of a leader. 0 means 1.
 	HeartbeatTicks int
 	// SnapshotTicks is how many Ticks a leader waits for the answer to a snapshot before it takes
-	// it for lost and sends it again. 0 means 10*ElectionTicks. Callers that stream big states give it
-	// room, and do not begin anew when they are handed a MsgSnap for an index that is under way.
+	// it for lost, to send it again when the member next gives a sign of life. 0 means
+	// 10*ElectionTicks. Callers that stream big states give it room, and do not begin anew when they
+	// are handed a MsgSnap for an index that is under way.
 	SnapshotTicks int
 	// Storage is the stored log. Required.
 	Storage Storage
