@@ -157,7 +157,8 @@ func (w *watchStream) restart() (canceled []int64, err error) {
 			delete(w.byKey, key)
 			canceled = append(canceled, x.id)
 		case !x.gone:
-			if _, err := w.stream.Watch(x.config); err != nil {
+			_, err := w.stream.Watch(x.config)
+			if err != nil && !errors.Is(err, mvcc.ErrWatchEnded) && !errors.Is(err, mvcc.ErrClosed) { // replaced once more: the next move
 				return nil, err
 			}
 		}
