@@ -18,16 +18,22 @@ import (
 	"github.com/etalon-kv/etalon/server/security"
 )
 
+// memberMemTableBytes is the size of badger's memtables in a member. Each is in memory twice, as a list and
+// as the mapped file of its log, and what a member has to lose is in its own log anyway.
+const memberMemTableBytes = 16 << 20
+
 // memberOptions are what the engine is opened with: what was asked, and what a member wants otherwise than
 // a store that is alone. That one has all its pages at hand; a member leaves what nobody reads to the
 // system's cache.
 func (o *serveOptions) memberOptions() map[string]any {
-	options := o.optionsOf(o.engine)
-	if o.engine != "bolt" {
-		return options
+	with := map[string]any{}
+	switch o.engine {
+	case "bolt":
+		with["lazyPages"] = true
+	case "badger":
+		with["memTableBytes"] = memberMemTableBytes
 	}
-	with := map[string]any{"lazyPages": true}
-	maps.Copy(with, options)
+	maps.Copy(with, o.optionsOf(o.engine))
 	return with
 }
 
