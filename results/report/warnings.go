@@ -26,11 +26,11 @@ func warnings(in Input, groups *results.Groups) []warning {
 	for _, r := range groups.Invalid {
 		out = append(out, warning{Kind: "Invalid run, in no figure", Where: results.Inert(r.ID), Text: failedVerdicts(r), Bad: true})
 	}
-	out = append(out, operationErrors(in.Records)...)
+	out = append(out, operationErrors(in.Records, groups.Varying)...)
 	for _, w := range groups.Warnings {
 		out = append(out, warning{Kind: "Not the same conditions", Text: results.Inert(w)})
 	}
-	return append(out, cellWarnings(groups.Cells)...)
+	return append(out, cellWarnings(groups)...)
 }
 
 func failedVerdicts(r *results.Record) string {
@@ -44,7 +44,7 @@ func failedVerdicts(r *results.Record) string {
 }
 
 // operationErrors names the cells whose operations failed, with the classes.
-func operationErrors(records []*results.Record) []warning {
+func operationErrors(records []*results.Record, varying []string) []warning {
 	classes := map[string]map[string]int64{}
 	for _, r := range records {
 		for kind, ops := range r.Everything() {
@@ -52,7 +52,7 @@ func operationErrors(records []*results.Record) []warning {
 				if n == 0 {
 					continue
 				}
-				name := cellName(r.Factors)
+				name := cellName(r.Factors, varying)
 				if classes[name] == nil {
 					classes[name] = map[string]int64{}
 				}
@@ -73,14 +73,15 @@ func operationErrors(records []*results.Record) []warning {
 
 // cellWarnings are those of the cells: each text once, with the cells that have it. Too few runs
 // for a confidence interval is one of them.
-func cellWarnings(cells []*results.Cell) []warning {
+func cellWarnings(groups *results.Groups) []warning {
+	cells := groups.Cells
 	var order []string
 	where := map[string][]string{}
 	add := func(text string, c *results.Cell) {
 		if where[text] == nil {
 			order = append(order, text)
 		}
-		where[text] = append(where[text], cellName(c.Factors))
+		where[text] = append(where[text], cellName(c.Factors, groups.Varying))
 	}
 	for _, c := range cells {
 		for _, text := range c.Warnings {
@@ -102,8 +103,14 @@ func cellWarnings(cells []*results.Cell) []warning {
 	return out
 }
 
-// cellName names a cell by the factors that everybody looks for.
-func cellName(factors map[string]string) string {
-	words := []string{factors["workload"], results.Subject(factors)}
-	return results.Inert(strings.Join(words, " on "))
+// cellName names a cell by the factors that everybody looks for, and by what else tells it from others.
+func cellName(factors map[string]string, varying []string) string {
+	subject := results.Subject(factors)
+	words := []string{factors["workload"] + " on " + subject}
+	for _, f := range varying {
+		if v := factors[f]; f != "workload" && v != subject && v != "" && v != "-" {
+			words = append(words, f+" "+v)
+		}
+	}
+	return results.Inert(strings.Join(words, ", "))
 }
