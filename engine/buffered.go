@@ -125,6 +125,8 @@ type buffered struct {
 	done chan struct{}
 	out  Batch // of inner, the committer's
 
+	merges sync.Pool // of *merge, what iterators use again
+
 	batches, ops, syncs atomic.Int64
 	taken, durable      atomic.Int64 // batches that went into a group, and those of committed groups
 }

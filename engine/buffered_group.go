@@ -1,39 +1,49 @@
 package engine
 
 import (
-	"bytes"
-	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// group holds the writes that one commit will take: a skip list for order and a hash table for
-// single keys, both over the same nodes. One writer adds (Apply, under fill); any number of
-// readers go through it meanwhile without locks, since nothing is ever removed or moved: a node
-// is complete before a pointer to it is published, and a reader passes over versions that are
-// newer than its own sequence number.
+// group holds the writes that one commit will take: nodes in the order in which their keys came
+// first, a hash table over them for single keys, and what orders them for scans. One writer adds
+// (Apply, under fill); any number of readers go through it meanwhile, since nothing is ever removed
+// or moved: a node is complete before it is counted and before a pointer to it is published, and a
+// reader passes over versions that are newer than its own sequence number.
 type group struct {
 	from   uint64 // the last sequence number before this group
 	table  atomic.Pointer[table]
 	ranges atomic.Pointer[[]rangeDelete]
-	height atomic.Int32
-	head   node
+	count  atomic.Int64 // nodes that readers may look for
+	first  *slab        // set before the first one is counted
+	orders atomic.Pointer[orders]
+
+	// sorting is held to renew orders; slab and used are how far they reach.
+	sorting sync.Mutex
+	slab    *slab
+	used    int
 
 	// The writer's; the committer's once it has the group.
 	ops, bytes int64
 	batches    int64
 	since      time.Time // of the first write
 	nodes      int
-	slab       []node
+	last       *slab
 	versions   []version
 	arena      []byte
 }
 
 const (
-	maxHeight  = 10 // at one in four: enough for a million nodes
 	slabNodes  = 64
 	arenaBytes = 64 << 10
 )
+
+// slab is a part of the log of nodes. next is set before a node of it is counted.
+type slab struct {
+	nodes [slabNodes]node
+	next  *slab
+}
 
 // node is a key with all its versions.
 type node struct {
@@ -42,7 +52,6 @@ type node struct {
 	newest atomic.Pointer[version]
 	space  Space
 	first  version
-	next   [maxHeight]atomic.Pointer[node]
 }
 
 // version is one write of a key. It does not change once published.
@@ -63,7 +72,6 @@ type rangeDelete struct {
 // newGroup returns an empty group after sequence number from, made for about size keys.
 func newGroup(from uint64, size int) *group {
 	g := &group{from: from}
-	g.height.Store(1)
 	g.table.Store(newTable(2 * size))
 	return g
 }
@@ -91,11 +99,6 @@ func (n *node) at(seq uint64) *version {
 	return v
 }
 
-// before tells whether n sorts before key of s.
-func (n *node) before(s Space, key []byte) bool {
-	return n.space < s || n.space == s && bytes.Compare(n.key, key) < 0
-}
-
 // put adds one operation; hash is that of its key.
 func (g *group) put(o *pendingOp, hash, seq uint64) {
 	if o.kind == pendingRange {
@@ -112,8 +115,8 @@ func (g *group) put(o *pendingOp, hash, seq uint64) {
 	n.key, n.hash, n.space = g.keep(o.key), hash, o.space
 	n.first = version{seq: seq, value: g.keep(o.value), deleted: o.kind == pendingDelete}
 	n.newest.Store(&n.first)
-	g.link(n)
 	g.index(n)
+	g.count.Store(int64(g.nodes))
 }
 
 func (g *group) putRange(o *pendingOp, seq uint64) {
@@ -129,59 +132,6 @@ func (g *group) putRange(o *pendingOp, seq uint64) {
 	g.ranges.Store(&all)
 }
 
-// link puts n into the skip list, the lowest level first: from then on it is found.
-func (g *group) link(n *node) {
-	var prevs [maxHeight]*node
-	height := int(g.height.Load())
-	at := &g.head
-	for level := height - 1; level >= 0; level-- {
-		for next := at.next[level].Load(); next != nil && next.before(n.space, n.key); next = at.next[level].Load() {
-			at = next
-		}
-		prevs[level] = at
-	}
-	grown := 1
-	for bits := rand.Uint32(); bits&3 == 0 && grown < maxHeight; bits >>= 2 {
-		grown++
-	}
-	for ; height < grown; height++ {
-		prevs[height] = &g.head
-	}
-	for level := range grown {
-		n.next[level].Store(prevs[level].next[level].Load())
-		prevs[level].next[level].Store(n)
-	}
-	g.height.Store(int32(height))
-}
-
-// seek returns the first node at or after key of s, and the last node before it (nil if none).
-func (g *group) seek(s Space, key []byte) (at, prev *node) {
-	prev = &g.head
-	for level := int(g.height.Load()) - 1; level >= 0; level-- {
-		for at = prev.next[level].Load(); at != nil && at.before(s, key); at = prev.next[level].Load() {
-			prev = at
-		}
-	}
-	if prev == &g.head {
-		prev = nil
-	}
-	return at, prev
-}
-
-// lastOf returns the last node of s and below, nil if none.
-func (g *group) lastOf(s Space) *node {
-	at := &g.head
-	for level := int(g.height.Load()) - 1; level >= 0; level-- {
-		for next := at.next[level].Load(); next != nil && next.space <= s; next = at.next[level].Load() {
-			at = next
-		}
-	}
-	if at == &g.head {
-		return nil
-	}
-	return at
-}
-
 // emit writes what the group comes to into out: its range deletions, then the last write of every
 // key that no later range deletion covers, in order.
 func (g *group) emit(out Batch) {
@@ -189,15 +139,23 @@ func (g *group) emit(out Batch) {
 	for _, r := range ranges {
 		out.DeleteRange(r.space, r.lo, r.hi)
 	}
-	for n := g.head.next[0].Load(); n != nil; n = n.next[0].Load() {
-		v := n.newest.Load()
-		switch {
-		case covered(ranges, n.space, n.key, v.seq, ^uint64(0)):
-		case v.deleted:
-			out.Delete(n.space, n.key)
-		default:
-			out.Set(n.space, n.key, v.value)
+	for _, o := range g.inOrder().spaces {
+		for _, r := range o.rows {
+			for _, n := range r.nodes[:r.n] {
+				n.emit(ranges, out)
+			}
 		}
+	}
+}
+
+func (n *node) emit(ranges []rangeDelete, out Batch) {
+	v := n.newest.Load()
+	switch {
+	case covered(ranges, n.space, n.key, v.seq, ^uint64(0)):
+	case v.deleted:
+		out.Delete(n.space, n.key)
+	default:
+		out.Set(n.space, n.key, v.value)
 	}
 }
 
@@ -213,13 +171,18 @@ func covered(ranges []rangeDelete, s Space, key []byte, after, upto uint64) bool
 }
 
 func (g *group) newNode() *node {
-	if len(g.slab) == 0 {
-		g.slab = make([]node, slabNodes)
+	i := g.nodes % slabNodes
+	if i == 0 {
+		s := &slab{}
+		if g.last == nil {
+			g.first = s
+		} else {
+			g.last.next = s
+		}
+		g.last = s
 	}
-	n := &g.slab[0]
-	g.slab = g.slab[1:]
 	g.nodes++
-	return n
+	return &g.last.nodes[i]
 }
 
 func (g *group) newVersion() *version {

@@ -2,28 +2,46 @@ package engine
 
 import (
 	"bytes"
-	"sort"
+	"math"
 )
 
-// Scan merges the layers and the base.
-func (sn *bufferedSnapshot) Scan(s Space, lo, hi []byte) Iterator {
-	return sn.scan(s, lo, hi, false)
+// ownMax is how many pairs of the layers are shown at once.
+const ownMax = 32
+
+// merge is the reusable part of an iterator. Where several of the base and the layers have the same
+// key, the newest wins; deletions hide what is older.
+//
+// Few keys of a range are pending, so it does not go key by key: it shows runs of the base's pairs,
+// with newer values put into them, each up to the next key that a layer adds or deletes.
+type merge struct {
+	snap  *bufferedSnapshot
+	space Space
+	back  bool
+
+	base     Iterator
+	ahead    Chunker // base, if it is one
+	baseEnd  bool
+	rest     []Pair  // of the base's chunk, not shown yet
+	baseOne  [1]Pair // room for it where the base hands out one pair at a time
+	prefix   int     // what all keys of the chunk begin with, -1 if nobody has looked
+	size     int     // of the next chunk, if nobody says how many keys are wanted
+	top      int     // index of the walk with the next key of all layers, newest of equals; -1: none
+	topKey   []byte
+	ranges   bool // some layer has range deletions
+	walks    [maxLayers]walk
+	lo, hi   []byte
+	boundary [64]byte // room for copies of lo and hi
+
+	run  []Pair // run[at] is shown; part of what was in rest, or of own
+	at   int
+	own  [ownMax]Pair // room for pairs of the layers
+	used int          // of own that hold something
+	lazy bool         // the value of run[0] is still to be asked for, from the base
 }
 
-// ScanBack is Scan from the end.
-func (sn *bufferedSnapshot) ScanBack(s Space, lo, hi []byte) Iterator {
-	return sn.scan(s, lo, hi, true)
-}
-
-func (sn *bufferedSnapshot) scan(s Space, lo, hi []byte, back bool) Iterator {
-	if sn.closed.Load() {
-		return Ended(ErrClosed)
-	}
-	if EmptyRange(lo, hi) {
-		return Ended(nil)
-	}
-	m := &mergeIterator{snap: sn, space: s, back: back, top: -1}
-	room := append(append(m.room[:0], lo...), hi...)
+func (m *merge) start(sn *bufferedSnapshot, s Space, lo, hi []byte, back bool) {
+	m.snap, m.space, m.back = sn, s, back
+	room := append(append(m.boundary[:0], lo...), hi...)
 	m.lo = room[:len(lo):len(lo)]
 	if hi != nil {
 		m.hi = room[len(lo):]
@@ -35,85 +53,61 @@ func (sn *bufferedSnapshot) scan(s Space, lo, hi []byte, back bool) Iterator {
 	}
 	m.ahead, _ = m.base.(Chunker)
 	for i, g := range sn.layers[:sn.n] {
-		m.walks[i].group = g
 		m.ranges = m.ranges || len(g.rangeDeletes()) > 0
-		m.walks[i].start(m)
+		m.walks[i].start(m, g.ordered(s))
 	}
 	m.pick()
-	return m
 }
 
-// readAhead is how many pairs are taken from a base at once for a caller that asks key by key.
-const readAhead = 8
-
-// mergeIterator walks the base and the layers side by side. Where several have the same key, the
-// newest layer wins; deletions hide what is older. Few keys of a range are pending, so it does not
-// go key by key: it shows runs of the base's keys, each up to the next key of a layer.
-type mergeIterator struct {
-	snap  *bufferedSnapshot
-	space Space
-	back  bool
-	ended bool
-
-	base     Iterator
-	ahead    Chunker // base, if it is one
-	baseEnd  bool
-	baseRest []Pair  // of the base, not shown yet
-	baseOne  [1]Pair // room for it where the base hands out one pair at a time
-	size     int     // of the base's next chunk, if nobody says how many keys are wanted
-
-	top    int // index of the walk with the next key of all layers, newest of equals; -1: none
-	topKey []byte
-	ranges bool // some layer has range deletions
-	walks  [maxLayers]walk
-
-	run  []Pair // run[at] is shown; part of what was in baseRest, or one
-	at   int
-	one  [1]Pair // room for a pair of a layer
-	lazy bool    // the value of run[0] is still to be asked for, from the base
-
-	lo, hi []byte
-	err    error
-	closed bool
-	room   [64]byte // for copies of lo and hi
+// reset lets go of all that m points to.
+func (m *merge) reset() {
+	clear(m.own[:m.used])
+	m.snap, m.base, m.ahead, m.rest, m.run, m.baseOne[0] = nil, nil, nil, nil, nil, Pair{}
+	m.baseEnd, m.ranges, m.lazy = false, false, false
+	m.at, m.used, m.size = 0, 0, 0
+	m.walks = [maxLayers]walk{}
+	m.topKey, m.lo, m.hi = nil, nil, nil
 }
 
 // walk is the position in one layer: a node of the range with a version that the snapshot sees.
 type walk struct {
-	group   *group
+	order   *order // nil if the layer has nothing of the space
+	place   place
 	node    *node // nil at the end
 	version *version
 }
 
-func (w *walk) start(m *mergeIterator) {
+func (w *walk) start(m *merge, o *order) {
+	w.order = o
 	switch {
+	case o == nil:
+		return
 	case !m.back:
-		w.node, _ = w.group.seek(m.space, m.lo)
+		w.place = o.seek(m.lo)
 	case m.hi == nil:
-		w.node = w.group.lastOf(m.space)
+		w.place = o.before(place{row: len(o.rows)})
 	default:
-		_, w.node = w.group.seek(m.space, m.hi)
+		w.place = o.before(o.seek(m.hi))
 	}
 	w.settle(m)
 }
 
-func (w *walk) next(m *mergeIterator) {
-	w.move(m)
-	w.settle(m)
-}
-
-func (w *walk) move(m *mergeIterator) {
+func (w *walk) move(m *merge) {
 	if m.back {
-		_, w.node = w.group.seek(m.space, w.node.key)
+		w.place = w.order.before(w.place)
 	} else {
-		w.node = w.node.next[0].Load()
+		w.place = w.order.after(w.place)
 	}
 }
 
 // settle moves on until the snapshot sees a version of the node, or the range ends.
-func (w *walk) settle(m *mergeIterator) {
-	for w.node != nil {
-		if w.node.space != m.space || !InRange(w.node.key, m.lo, m.hi) {
+func (w *walk) settle(m *merge) {
+	for {
+		w.node = w.order.node(w.place)
+		if w.node == nil {
+			return
+		}
+		if m.beyond(w.node.key) {
 			w.node = nil
 			return
 		}
@@ -124,8 +118,16 @@ func (w *walk) settle(m *mergeIterator) {
 	}
 }
 
+// beyond tells whether key has passed the far end of the range.
+func (m *merge) beyond(key []byte) bool {
+	if m.back {
+		return len(m.lo) > 0 && bytes.Compare(key, m.lo) < 0
+	}
+	return m.hi != nil && bytes.Compare(key, m.hi) >= 0
+}
+
 // pick finds the walk with the next key.
-func (m *mergeIterator) pick() {
+func (m *merge) pick() {
 	m.top, m.topKey = -1, nil
 	for i := range m.walks[:m.snap.n] {
 		if n := m.walks[i].node; n != nil && (m.top < 0 || m.order(n.key, m.topKey) < 0) {
@@ -135,107 +137,59 @@ func (m *mergeIterator) pick() {
 }
 
 // order is negative if a comes before b in the direction of the walk.
-func (m *mergeIterator) order(a, b []byte) int {
+func (m *merge) order(a, b []byte) int {
 	if m.back {
 		return bytes.Compare(b, a)
 	}
 	return bytes.Compare(a, b)
 }
 
-func (m *mergeIterator) Next() bool {
-	if at := m.at + 1; at < len(m.run) && !m.snap.closed.Load() {
-		m.at = at
-		return true
-	}
-	m.size = min(2*m.size+2, readAhead)
-	return m.turn(m.size)
-}
-
-// Chunk hands out the next run.
-func (m *mergeIterator) Chunk(most int) []Pair {
-	first := m.at + 1
-	if first >= len(m.run) || m.snap.closed.Load() {
-		if !m.turn(most) {
-			return nil
-		}
-		if m.lazy && m.Value() == nil {
-			return nil
-		}
-		first = 0
-	}
-	end := first + min(len(m.run)-first, most)
-	m.at = end - 1
-	return m.run[first:end:end]
-}
-
-// turn finds the next run and shows its first pair. most is how many pairs are wanted of the base,
-// if it has any say in that.
-func (m *mergeIterator) turn(most int) bool {
-	if m.snap.closed.Load() || m.ended {
-		return m.end(nil)
-	}
+// fill finds the next run, for which up to most pairs are taken from the base. None: all has been
+// seen, or the base failed.
+func (m *merge) fill(most int) error {
 	m.run, m.at, m.lazy = nil, 0, false
-	for {
-		if len(m.baseRest) == 0 && !m.baseEnd && !m.fetch(most) {
-			return false
+	for len(m.run) == 0 {
+		if len(m.rest) == 0 && !m.baseEnd {
+			if err := m.fetch(most); err != nil {
+				return err
+			}
 		}
-		if n := m.free(); n > 0 {
-			m.run, m.baseRest = m.baseRest[:n], m.baseRest[n:]
+		switch n := m.free(); {
+		case n > 0:
+			m.run, m.rest = m.rest[:n:n], m.rest[n:]
 			m.lazy = m.ahead == nil
-			return true
+		case m.ranges && len(m.rest) > 0 && m.hidden(m.rest[0].Key, 0):
+			m.rest = m.rest[1:]
+		case m.top >= 0:
+			m.insert(most)
+		default:
+			return nil
 		}
-		if m.top < 0 {
-			if len(m.baseRest) == 0 {
-				return m.end(nil)
-			}
-			m.baseRest = m.baseRest[1:] // hidden by a range deletion
-			continue
+	}
+	return nil
+}
+
+// free tells how many pairs of rest can be shown, and puts newer values into them.
+func (m *merge) free() (n int) {
+	same := true
+	for m.top >= 0 && same {
+		if n, same = m.cut(n); !same {
+			break
 		}
-		if len(m.baseRest) > 0 {
-			c := m.order(m.baseRest[0].Key, m.topKey)
-			if c <= 0 { // hidden by a range deletion, or by a write to the same key
-				m.baseRest = m.baseRest[1:]
-			}
-			if c < 0 {
-				continue
-			}
+		v := m.walks[m.top].version
+		if v.deleted || m.ranges || m.ahead == nil {
+			break
 		}
-		key, v := m.topKey, m.walks[m.top].version
+		m.rest[n].Value = v.value
 		m.passTop()
-		if !v.deleted && !(m.ranges && m.hidden(key, v.seq)) {
-			m.one[0] = Pair{key, v.value}
-			m.run = m.one[:]
-			return true
-		}
+		n++
 	}
-}
-
-// fetch gets baseRest from the base. It answers false, with the iteration ended, if the base failed.
-func (m *mergeIterator) fetch(most int) bool {
-	if m.ahead != nil {
-		m.baseRest = m.ahead.Chunk(most)
-	} else if m.base.Next() {
-		m.baseOne[0] = Pair{Key: m.base.Key()}
-		m.baseRest = m.baseOne[:]
-	}
-	if len(m.baseRest) == 0 {
-		m.baseEnd = true
-		if err := m.base.Err(); err != nil {
-			return m.end(err)
-		}
-	}
-	return true
-}
-
-// free tells how many pairs of baseRest come before the next key of the layers and are not hidden.
-func (m *mergeIterator) free() int {
-	n := len(m.baseRest)
-	if m.top >= 0 && n > 0 && m.order(m.baseRest[n-1].Key, m.topKey) >= 0 {
-		n = sort.Search(n-1, func(i int) bool { return m.order(m.baseRest[i].Key, m.topKey) >= 0 })
+	if m.top < 0 {
+		n = len(m.rest)
 	}
 	if m.ranges {
 		for i := range n {
-			if m.hidden(m.baseRest[i].Key, 0) {
+			if m.hidden(m.rest[i].Key, 0) {
 				return i
 			}
 		}
@@ -243,74 +197,110 @@ func (m *mergeIterator) free() int {
 	return n
 }
 
+// insert shows what the layers have before the next pair of the base, or in its place.
+func (m *merge) insert(most int) {
+	n := 0
+	for m.top >= 0 && n < min(most, ownMax) {
+		if len(m.rest) == 0 && !m.baseEnd {
+			break
+		}
+		if len(m.rest) > 0 {
+			c := m.order(m.rest[0].Key, m.topKey)
+			if c < 0 {
+				break
+			}
+			if c == 0 {
+				m.rest = m.rest[1:]
+			}
+		}
+		key, v := m.topKey, m.walks[m.top].version
+		m.passTop()
+		if !v.deleted && !(m.ranges && m.hidden(key, v.seq)) {
+			m.own[n] = Pair{key, v.value}
+			n++
+		}
+	}
+	m.run, m.used = m.own[:n], max(m.used, n)
+}
+
+// fetch gets rest from the base.
+func (m *merge) fetch(most int) error {
+	m.prefix = -1
+	if m.ahead != nil {
+		m.rest = m.ahead.Chunk(most)
+	} else if m.base.Next() {
+		m.baseOne[0] = Pair{Key: m.base.Key()}
+		m.rest = m.baseOne[:]
+	}
+	if len(m.rest) == 0 {
+		m.baseEnd = true
+		return m.base.Err()
+	}
+	return nil
+}
+
+// cut tells how many pairs of rest, of which the first from do, come before the next key of the
+// layers, and whether that is also the key of the pair behind them.
+func (m *merge) cut(from int) (before int, same bool) {
+	last := len(m.rest) - 1
+	if last < from {
+		return last + 1, false
+	}
+	if c := m.order(m.rest[last].Key, m.topKey); c < 0 {
+		return last + 1, false
+	} else if c == 0 {
+		return last, true
+	}
+	if from == 0 {
+		if c := m.order(m.rest[0].Key, m.topKey); c >= 0 {
+			return 0, c == 0
+		}
+		from = 1
+	}
+	if m.prefix < 0 {
+		m.prefix = common(m.rest[0].Key, m.rest[last].Key)
+	}
+	var flip uint64
+	if m.back {
+		flip = math.MaxUint64
+	}
+	// One by one: whoever scans reads them all in this order anyway, and no step waits for the memory
+	// of the one before, as those of a binary search do.
+	prefix, head := m.prefix, headOf(m.topKey[m.prefix:])^flip
+	for i, p := range m.rest[from:last] {
+		h := headOf(p.Key[prefix:]) ^ flip
+		if h < head {
+			continue
+		}
+		if h > head {
+			return from + i, false
+		}
+		if c := m.order(p.Key, m.topKey); c >= 0 {
+			return from + i, c == 0
+		}
+	}
+	return last, false
+}
+
 // passTop moves every walk that stands on the top key.
-func (m *mergeIterator) passTop() {
+func (m *merge) passTop() {
 	key := m.topKey
 	for i := range m.walks[:m.snap.n] {
 		w := &m.walks[i]
 		if w.node != nil && bytes.Equal(w.node.key, key) {
-			w.next(m)
+			w.move(m)
+			w.settle(m)
 		}
 	}
 	m.pick()
 }
 
 // hidden tells whether a range deletion newer than sequence number after covers key.
-func (m *mergeIterator) hidden(key []byte, after uint64) bool {
+func (m *merge) hidden(key []byte, after uint64) bool {
 	for _, g := range m.snap.layers[:m.snap.n] {
 		if covered(g.rangeDeletes(), m.space, key, after, m.snap.view.seq) {
 			return true
 		}
 	}
 	return false
-}
-
-func (m *mergeIterator) end(err error) bool {
-	if !m.ended {
-		m.ended, m.err = true, err
-	}
-	m.run, m.at, m.baseRest, m.lazy = nil, 0, nil, false
-	return false
-}
-
-func (m *mergeIterator) Key() []byte {
-	if uint(m.at) < uint(len(m.run)) && !m.snap.closed.Load() {
-		return m.run[m.at].Key
-	}
-	return nil
-}
-
-// Value asks a base that hands out one pair at a time only now: it may have to fetch it. If that
-// finds damage, the iteration ends.
-func (m *mergeIterator) Value() []byte {
-	if uint(m.at) >= uint(len(m.run)) || m.snap.closed.Load() {
-		return nil
-	}
-	if m.lazy {
-		value := m.base.Value()
-		if value == nil {
-			m.end(m.base.Err())
-			return nil
-		}
-		m.run[0].Value, m.lazy = value, false
-	}
-	return m.run[m.at].Value
-}
-
-func (m *mergeIterator) Err() error {
-	if m.closed || m.snap.closed.Load() {
-		return ErrClosed
-	}
-	return m.err
-}
-
-func (m *mergeIterator) Close() error {
-	if m.closed {
-		return ErrClosed
-	}
-	err := m.Err()
-	m.end(nil)
-	m.closed = true
-	m.base.Close() // its error, if any, is in Err already
-	return err
 }

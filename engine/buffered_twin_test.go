@@ -113,16 +113,17 @@ func (a ahead) ScanBack(s engine.Space, lo, hi []byte) engine.Iterator {
 type chunked struct {
 	engine.Iterator
 	chunk []engine.Pair
+	lent  [][]byte
 }
 
 func (c *chunked) Chunk(most int) []engine.Pair {
-	for _, p := range c.chunk { // nobody may have kept them
-		copy(p.Key, "????")
-		copy(p.Value, "????")
+	for _, b := range c.lent { // nobody may have kept them
+		copy(b, "????")
 	}
-	c.chunk = c.chunk[:0]
+	c.chunk, c.lent = c.chunk[:0], c.lent[:0]
 	for len(c.chunk) < min(most, 5) && c.Next() {
-		c.chunk = append(c.chunk, engine.Pair{Key: bytes.Clone(c.Key()), Value: append([]byte{}, c.Value()...)})
+		p := engine.Pair{Key: bytes.Clone(c.Key()), Value: append([]byte{}, c.Value()...)}
+		c.chunk, c.lent = append(c.chunk, p), append(c.lent, p.Key, p.Value)
 	}
 	return c.chunk
 }

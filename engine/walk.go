@@ -11,9 +11,10 @@ type Pair struct{ Key, Value []byte }
 type Chunker interface {
 	Iterator
 	// Chunk moves on by 1 to most keys and returns the pairs it moved over, in order. None: Next
-	// would have answered false, and Err tells why. All of it is read-only and valid until the next
-	// Next, Chunk or Close, and not past the Close of the Snapshot. Next and Chunk may be mixed; Key
-	// and Value show nothing in particular between a Chunk and the next Next.
+	// would have answered false, and Err tells why. All of it is valid until the next Next, Chunk or
+	// Close, and not past the Close of the Snapshot. Keys and values are read-only; the Pairs are the
+	// caller's, who may put others into the slice. Next and Chunk may be mixed; Key and Value show
+	// nothing in particular between a Chunk and the next Next.
 	Chunk(most int) []Pair
 }
 
