@@ -32,6 +32,11 @@ func (s *Server) checkQuota(cost int64) error {
 	if !s.overQuota(cost) {
 		return nil
 	}
+	return s.refuseForSpace()
+}
+
+// refuseForSpace is the answer to what exceeds the quota.
+func (s *Server) refuseForSpace() error {
 	if s.alarming.CompareAndSwap(false, true) { // one is enough
 		defer s.alarming.Store(false)
 		if len(s.state.Alarms(apply.AlarmNoSpace)) == 0 {

@@ -132,9 +132,9 @@ func (f *fastCall) propose(cmd apply.Command) error {
 	return f.s.replica.ProposeTo(command, f)
 }
 
-// noSpace raises the alarm, which waits.
-func (f *fastCall) noSpace(cost int64) error {
-	f.detach(func() error { return f.s.checkQuota(cost) })
+// noSpace raises the alarm, which waits. What has room by then is refused all the same: it was looked at once.
+func (f *fastCall) noSpace() error {
+	f.detach(f.s.refuseForSpace)
 	return nil
 }
 
@@ -142,8 +142,8 @@ func (f *fastCall) startPut(from rpc.Caller) error {
 	if err := f.s.admitCaller(from, false); err != nil {
 		return err
 	}
-	if cost := f.put.Cost(); f.s.overQuota(cost) {
-		return f.noSpace(cost)
+	if f.s.overQuota(f.put.Cost()) {
+		return f.noSpace()
 	}
 	if err := f.s.checkPut(&f.put); err != nil {
 		return err
@@ -166,8 +166,8 @@ func (f *fastCall) startTxn(from rpc.Caller) error {
 	if err := f.s.admitCaller(from, false); err != nil {
 		return err
 	}
-	if cost := t.Cost(); f.s.overQuota(cost) {
-		return f.noSpace(cost)
+	if f.s.overQuota(t.Cost()) {
+		return f.noSpace()
 	}
 	if err := f.s.checkTxn(&t.Txn); err != nil {
 		return err

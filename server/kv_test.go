@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -10,6 +12,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/etalon-kv/etalon/server"
 )
 
 func b(s string) []byte { return []byte(s) }
@@ -214,4 +218,36 @@ func TestMetadata(t *testing.T) {
 	ctx := metadata.AppendToOutgoingContext(t.Context(), rpctypes.MetadataRequireLeaderKey, rpctypes.MetadataHasLeader)
 	_, err := m.kv.Range(ctx, &pb.RangeRequest{Key: b("a")})
 	must(t, err)
+}
+
+// Room that is made while a put is being refused for the want of it leaves it refused, with etcd's error.
+func TestAPutAtTheQuotaIsDoneOrRefusedForSpace(t *testing.T) {
+	const quota = 1 << 30
+	m := start(t, func(c *server.NodeConfig) { c.Server.QuotaBytes = quota })
+	stop := make(chan struct{})
+	var flips sync.WaitGroup
+	flips.Go(func() {
+		for size := int64(0); ; size = quota - size {
+			select {
+			case <-stop:
+				return
+			default:
+				m.node.Server.SetSize(size)
+				runtime.Gosched()
+			}
+		}
+	})
+	refused := 0
+	for range 3000 {
+		_, err := m.kv.Put(t.Context(), &pb.PutRequest{Key: b("a")})
+		if err != nil {
+			refused++
+			wantError(t, err, rpctypes.ErrGRPCNoSpace)
+		}
+	}
+	close(stop)
+	flips.Wait()
+	if refused == 0 {
+		t.Error("none was refused")
+	}
 }
