@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/etalon-kv/etalon/raft"
@@ -13,6 +14,10 @@ import (
 // bytes each: of the newest where the one asked for is not there.
 const callDigest = 'd'
 
+// digestPatience is in how many comparisons a member that is heard, but does not say what it has, is waited for
+// before the others are called undecided.
+const digestPatience = 10
+
 // compareDigests is a goroutine that compares, while this member leads, its history with the others'.
 func (r *Replica) compareDigests() {
 	defer r.running.Done()
@@ -21,6 +26,7 @@ func (r *Replica) compareDigests() {
 	}
 	ticker := time.NewTicker(r.cfg.DigestInterval)
 	defer ticker.Stop()
+	waited := 0
 	for {
 		select {
 		case <-r.ctx.Done():
@@ -37,7 +43,13 @@ func (r *Replica) compareDigests() {
 			continue
 		}
 		conf := status.Conf
-		for _, id := range r.blame(status.Active, len(conf.Voters)+len(conf.Learners), rev) {
+		wrong, missing := r.blame(status.Active, len(conf.Voters)+len(conf.Learners), rev)
+		if slices.Contains(wrong, raft.None) && missing > 0 && waited < digestPatience {
+			waited++ // it may be only slow, and its word decide
+			continue
+		}
+		waited = 0
+		for _, id := range wrong {
 			r.cfg.Logger.Error("members differ", "member", uint64(id), "revision", rev)
 			if r.cfg.Differs != nil {
 				r.cfg.Differs(id, rev)
@@ -76,8 +88,8 @@ func (r *Replica) differAt(ids []raft.NodeID) (rev uint64, differ bool) {
 }
 
 // blame returns the members whose digest at rev is not that of a majority of all; raft.None alone where
-// there is no such majority, and nobody can tell who is right.
-func (r *Replica) blame(ids []raft.NodeID, all int, rev uint64) (wrong []raft.NodeID) {
+// there is no such majority, and nobody can tell who is right. missing is how many of ids did not answer.
+func (r *Replica) blame(ids []raft.NodeID, all int, rev uint64) (wrong []raft.NodeID, missing int) {
 	type vote struct {
 		id     raft.NodeID
 		digest uint64
@@ -89,6 +101,8 @@ func (r *Replica) blame(ids []raft.NodeID, all int, rev uint64) (wrong []raft.No
 	for _, id := range ids {
 		if at, theirs, ok := r.askDigest(id, rev); ok && at == rev {
 			votes = append(votes, vote{id, theirs})
+		} else {
+			missing++
 		}
 	}
 	count := map[uint64]int{}
@@ -96,7 +110,7 @@ func (r *Replica) blame(ids []raft.NodeID, all int, rev uint64) (wrong []raft.No
 		count[v.digest]++
 	}
 	if len(count) < 2 {
-		return nil // whoever differed does not answer any more: the next comparison will tell
+		return nil, missing // whoever differed does not answer any more: the next comparison will tell
 	}
 	for _, v := range votes {
 		if 2*count[v.digest] > all {
@@ -105,10 +119,10 @@ func (r *Replica) blame(ids []raft.NodeID, all int, rev uint64) (wrong []raft.No
 					wrong = append(wrong, w.id)
 				}
 			}
-			return wrong
+			return wrong, missing
 		}
 	}
-	return []raft.NodeID{raft.None}
+	return []raft.NodeID{raft.None}, missing
 }
 
 // askDigest asks a member for its digest at rev, or at its newest revision if it has not come so far.

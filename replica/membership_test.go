@@ -177,15 +177,18 @@ func TestWhoDiffersFromTheMajorityIsReported(t *testing.T) {
 		members int
 		bad     func(leader raft.NodeID) raft.NodeID
 		blamed  func(bad raft.NodeID) raft.NodeID
+		slow    func(leader raft.NodeID) raft.NodeID // does not answer at first
 	}{
-		"a follower":                     {3, func(l raft.NodeID) raft.NodeID { return l%3 + 1 }, func(b raft.NodeID) raft.NodeID { return b }},
-		"the leader":                     {3, func(l raft.NodeID) raft.NodeID { return l }, func(b raft.NodeID) raft.NodeID { return b }},
-		"of two, nobody knows which one": {2, func(l raft.NodeID) raft.NodeID { return l }, func(raft.NodeID) raft.NodeID { return raft.None }},
+		"a follower": {3, func(l raft.NodeID) raft.NodeID { return l%3 + 1 }, func(b raft.NodeID) raft.NodeID { return b }, nil},
+		"the leader": {3, func(l raft.NodeID) raft.NodeID { return l }, func(b raft.NodeID) raft.NodeID { return b }, nil},
+		"the leader, and the third member is slow to say so": {3, func(l raft.NodeID) raft.NodeID { return l }, func(b raft.NodeID) raft.NodeID { return b },
+			func(l raft.NodeID) raft.NodeID { return l%3 + 1 }},
+		"of two, nobody knows which one": {2, func(l raft.NodeID) raft.NodeID { return l }, func(raft.NodeID) raft.NodeID { return raft.None }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reports := make(chan raft.NodeID, 100)
 			g := newGroup(t, c.members, false, func(c *replica.Config) {
-				c.DigestInterval = 5 * time.Millisecond
+				c.DigestInterval = 20 * time.Millisecond
 				c.Differs = func(id raft.NodeID, _ uint64) {
 					select {
 					case reports <- id:
@@ -202,6 +205,12 @@ func TestWhoDiffersFromTheMajorityIsReported(t *testing.T) {
 			default:
 			}
 			bad := c.bad(m.Status().ID)
+			if c.slow != nil {
+				slow := g.members[c.slow(bad)].state
+				slow.mu.Lock()
+				slow.mute = 6 // three answers
+				slow.mu.Unlock()
+			}
 			state := g.members[bad].state
 			state.mu.Lock()
 			state.chain[state.count] ^= 1
