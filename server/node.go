@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -175,6 +177,11 @@ func (n *Node) identify(ctx context.Context, dir string) error {
 			return fmt.Errorf("%w: %s keeps its state in engine %s, not %s", ErrIdentity, dir, id.Engine, n.config.Engine)
 		}
 		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(n.config.Dir, restoringName)); err == nil {
+		return fmt.Errorf("%w: restore it into %s again, or remove %s there to begin an empty member", ErrRestoring, n.config.Dir, restoringName)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("server: %w", err)
 	}
 	n.id = identity{Format: identityFormat, Name: n.config.Name, Incarnation: newIncarnation(), Engine: n.config.Engine}
 	if n.config.Join != nil {

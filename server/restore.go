@@ -35,6 +35,9 @@ type Restoring struct {
 // restoringName is where a member is built before it takes its place, in the data directory.
 const restoringName = "member.restoring"
 
+// ErrRestoring: a data directory has no member yet, but what an interrupted Restore has left.
+var ErrRestoring = errors.New("server: restoring a snapshot was interrupted")
+
 // Restore makes the data directory of a founding member of a new cluster out of a snapshot: keys,
 // revisions and leases are the snapshot's, members and ids are new. It is there whole and durably when
 // Restore returns; after a crash it is there or not. An error leaves nothing.

@@ -71,6 +71,14 @@ func TestARestoreIsThereWholeOrNotAtAll(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(at, "member")); err == nil {
 				t.Error("half a member is there")
 			}
+			// No empty member begins where the other one was to be.
+			_, err := server.StartNode(t.Context(), server.NodeConfig{Dir: at, Name: "a", Token: "new", Engine: "bolt", Cluster: restoring(at).Cluster})
+			if !errors.Is(err, server.ErrRestoring) {
+				t.Errorf("a member starts beside it: %v", err)
+			}
+			if list, _ := os.ReadDir(at); len(list) != 1 || list[0].Name() != "member.restoring" {
+				t.Errorf("after a start there is %v", list)
+			}
 			must(t, restore(t, path, restoring(at)))
 			if list, _ := os.ReadDir(at); len(list) != 1 || list[0].Name() != "member" {
 				t.Errorf("after another try there is %v", list)
