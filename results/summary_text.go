@@ -29,11 +29,7 @@ func WriteSummary(w io.Writer, recs []*Record, problems []Problem) error {
 	}
 	var warnings []string
 	warnings = append(warnings, g.Warnings...)
-	for _, c := range g.Cells {
-		for _, text := range c.Warnings {
-			warnings = append(warnings, g.nameOf(c)+": "+text)
-		}
-	}
+	warnings = append(warnings, g.warningLines()...)
 	lines(b, "Warnings", warnings)
 	var invalid []string
 	for _, r := range g.Invalid {
