@@ -48,8 +48,10 @@ type conn struct {
 	done     []finished // calls to be answered
 	active   []*stream  // with data to send, and window
 	control  []byte     // frames that need no window
-	acks     []byte     // of pings, which go with whatever goes next
+	acks     []byte     // of pings, which go with what goes when mayAck says so
 	ackDue   bool       // or now
+	ackFrom  time.Time  // the oldest of these pings came
+	ackSent  int        // bytes sent since
 	window   int64      // what may be sent on the connection
 	initial  int64      // and on a new stream
 	buffered int        // bytes of messages that were received and not handed over

@@ -39,12 +39,22 @@ func (c *conn) mayPing(now time.Time) bool {
 	return c.strikes <= maxStrikes
 }
 
-// ackDelay is how long the acknowledgement of a ping may wait for something that it can go with. Clients
-// of gRPC measure the connection by a ping after every response: answered alone, each would cost both
-// sides as much as half a call.
-const ackDelay = 50 * time.Millisecond
+// Clients of gRPC measure the connection by pings: the next one goes out with the first response after
+// the acknowledgement of the last. Each costs both sides a good part of a small call. So an acknowledgement
+// goes with a response, but not before ackHold unless the connection carries much and is worth measuring, that
+// is ackBytes; and after ackDelay, which is looked for as often, it goes alone.
+const (
+	ackHold  = 40 * time.Millisecond
+	ackDelay = 50 * time.Millisecond
+	ackBytes = 16 << 10
+)
 
-// ackSoon has all pings acknowledged after ackDelay, at the latest.
+// mayAck tells whether acknowledgements go with what is being sent, with mu held.
+func (c *conn) mayAck() bool {
+	return c.ackDue || c.ackSent >= ackBytes || time.Since(c.ackFrom) >= ackHold
+}
+
+// ackSoon has all pings acknowledged after twice ackDelay, at the latest.
 func (s *Server) ackSoon() {
 	if s.acking.CompareAndSwap(false, true) {
 		time.AfterFunc(ackDelay, s.ackNow)
@@ -57,7 +67,11 @@ func (s *Server) ackNow() {
 	defer s.mu.Unlock()
 	for c := range s.conns {
 		c.mu.Lock()
-		if len(c.acks) > 0 && !c.closed {
+		switch {
+		case len(c.acks) == 0 || c.closed:
+		case time.Since(c.ackFrom) < ackDelay:
+			s.ackSoon()
+		default:
 			c.ackDue = true
 			c.rouse()
 		}

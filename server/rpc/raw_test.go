@@ -392,13 +392,27 @@ func TestPing(t *testing.T) {
 				}
 			}
 		}()
+		call := func(id uint32, size int) {
+			must(t, p.open(id, "Fast", false))
+			must(t, p.WriteData(id, true, data(size)))
+			synctest.Wait()
+		}
 		synctest.Wait()
 		before, start := writes.Load(), time.Now()
 		must(t, p.WritePing(false, [8]byte{1}))
-		must(t, p.open(1, "Fast", false))
-		must(t, p.WriteData(1, true, data(1)))
-		if d := (<-acked).Sub(start); d != 0 || writes.Load() != before+1 {
-			t.Errorf("ping and call were answered by %d writes, the ping after %v", writes.Load()-before, d)
+		call(1, 1)
+		time.Sleep(45 * time.Millisecond)
+		call(3, 1)
+		if d := (<-acked).Sub(start); d != 45*time.Millisecond || writes.Load() != before+2 {
+			t.Errorf("a ping and two calls were answered by %d writes, the ping after %v", writes.Load()-before, d)
+		}
+		start = time.Now()
+		must(t, p.WritePing(false, [8]byte{3}))
+		call(5, 16_000)
+		call(7, 16_000)
+		call(9, 1)
+		if d := (<-acked).Sub(start); d != 0 {
+			t.Errorf("the ping of a connection that carries much was answered after %v", d)
 		}
 		start = time.Now()
 		must(t, p.WritePing(false, [8]byte{2}))

@@ -63,11 +63,15 @@ func (c *conn) takePing(f frame, p []byte) errorCode {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.mayPing(time.Now()) {
+	now := time.Now()
+	if !c.mayPing(now) {
 		return codeCalm
 	}
 	if len(c.acks) > maxControl {
 		return codeCalm
+	}
+	if len(c.acks) == 0 {
+		c.ackFrom, c.ackSent = now, 0
 	}
 	c.acks = append(appendFrame(c.acks, 8, framePing, flagAck, 0), p...)
 	c.s.ackSoon()

@@ -141,8 +141,11 @@ func (c *conn) gather(answers []answer) bool {
 	}
 	c.enc.tableSize(c.table)
 	c.buf = append(c.buf[:0], c.control...)
-	c.buf = append(c.buf, c.acks...)
-	c.control, c.acks, c.ackDue = c.control[:0], c.acks[:0], false
+	c.control = c.control[:0]
+	if len(c.acks) > 0 && c.mayAck() {
+		c.buf = append(c.buf, c.acks...)
+		c.acks, c.ackDue = c.acks[:0], false
+	}
 	sent := len(c.buf)
 	for i := range answers {
 		c.send(&answers[i])
@@ -150,6 +153,7 @@ func (c *conn) gather(answers []answer) bool {
 	clear(answers)
 	c.sendActive()
 	c.answered = c.answered || sent < len(c.buf)
+	c.ackSent += len(c.buf)
 	return true
 }
 
