@@ -139,3 +139,15 @@ func within(t testing.TB) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+func TestEveryStageOfAPutIsCounted(t *testing.T) {
+	m := start(t, nil)
+	before := m.node.Server.Figures().Stages
+	m.put(t, "a", "1")
+	m.put(t, "a", "2") // the stages of the one before are told by then
+	for i, s := range m.node.Server.Figures().Stages {
+		if s.Count == before[i].Count || s.Sum <= before[i].Sum {
+			t.Errorf("%s: %d in %v after %d in %v", s.Stage, s.Count, s.Sum, before[i].Count, before[i].Sum)
+		}
+	}
+}

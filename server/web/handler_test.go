@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
@@ -27,6 +28,7 @@ type member struct {
 	leader, learner bool
 	alarms          []string
 	readErr         error // of linearizable reads
+	stages          []server.StageFigures
 }
 
 func (m *member) Leader() bool     { return m.leader }
@@ -38,7 +40,9 @@ func (m *member) Read(_ context.Context, serializable bool) error {
 	}
 	return m.readErr
 }
-func (m *member) Figures() server.Figures { return server.Figures{HasLeader: m.leader, Keys: 42} }
+func (m *member) Figures() server.Figures {
+	return server.Figures{HasLeader: m.leader, Keys: 42, Stages: m.stages}
+}
 
 // kv echoes keys.
 type kv struct{ pb.UnimplementedKVServer }
@@ -145,5 +149,26 @@ func TestMetricNames(t *testing.T) {
 	}
 	if len(names) < 10 || !slices.IsSorted(names) {
 		t.Errorf("metrics %q", names)
+	}
+}
+
+func TestMetricsHaveAHistogramOfEachStage(t *testing.T) {
+	bounds := []time.Duration{time.Millisecond, 2 * time.Millisecond}
+	_, text := do(handler(t, &member{stages: []server.StageFigures{
+		{Stage: "sync", Count: 11, Sum: 3 * time.Second, Bounds: bounds, AtMost: []uint64{4, 10}},
+		{Stage: "reply", Count: 1, Sum: time.Millisecond, Bounds: bounds, AtMost: []uint64{1, 1}},
+	}}), "GET", "/metrics", "")
+	for _, line := range []string{
+		"# TYPE etalon_stage_duration_seconds histogram",
+		`etalon_stage_duration_seconds_bucket{stage="sync",le="0.001"} 4`,
+		`etalon_stage_duration_seconds_bucket{stage="sync",le="0.002"} 10`,
+		`etalon_stage_duration_seconds_bucket{stage="sync",le="+Inf"} 11`,
+		`etalon_stage_duration_seconds_sum{stage="sync"} 3`,
+		`etalon_stage_duration_seconds_count{stage="sync"} 11`,
+		`etalon_stage_duration_seconds_count{stage="reply"} 1`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no line %s in\n%s", line, text)
+		}
 	}
 }
