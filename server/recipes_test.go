@@ -137,3 +137,79 @@ func TestASessionThatIsOrphanedExpiresAndItsLockGoesOn(t *testing.T) {
 		t.Errorf("%v is still there", r.Kvs)
 	}
 }
+
+// Three clients, each at another member of a cluster of three engines, take a lock in turn, elect one of them, and
+// count together in transactions.
+func TestTheRecipesWorkBetweenMembers(t *testing.T) {
+	c := startLeft(t, [3]string{"bolt", "pebble", "badger"})
+	ctx, n, inside := within(t), len(c.addrs), 0
+	var clients []*clientv3.Client
+	var sessions []*concurrency.Session
+	for _, addr := range c.addrs {
+		client, err := clientv3.New(clientv3.Config{Endpoints: []string{addr}, DialTimeout: time.Minute})
+		must(t, err)
+		s, err := concurrency.NewSession(client, concurrency.WithContext(ctx), concurrency.WithTTL(60))
+		must(t, err)
+		clients, sessions = append(clients, client), append(sessions, s)
+	}
+	defer func() {
+		for i := range clients {
+			must(t, sessions[i].Close())
+			must(t, clients[i].Close())
+		}
+	}()
+	each := func(do func(i int) error) {
+		t.Helper()
+		errs := make(chan error, n)
+		for i := range n {
+			go func() { errs <- do(i) }()
+		}
+		for range n {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	const times = 3
+	each(func(i int) error {
+		mu := concurrency.NewMutex(sessions[i], "lock")
+		for range times {
+			if err := mu.Lock(ctx); err != nil {
+				return err
+			}
+			if inside++; inside != 1 {
+				t.Errorf("%d hold the lock", inside)
+			}
+			inside--
+			if err := mu.Unlock(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	each(func(i int) error {
+		e := concurrency.NewElection(sessions[i], "election")
+		if err := e.Campaign(ctx, fmt.Sprint(i)); err != nil {
+			return err
+		}
+		if leader, err := e.Leader(ctx); err != nil || string(leader.Kvs[0].Value) != fmt.Sprint(i) {
+			t.Errorf("%d is elected, the leader is %v, %v", i, leader, err)
+		}
+		return e.Resign(ctx)
+	})
+	each(func(i int) error {
+		for range times {
+			_, err := concurrency.NewSTM(clients[i], func(s concurrency.STM) error {
+				s.Put("count", s.Get("count")+"x")
+				return nil
+			}, concurrency.WithAbortContext(ctx))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if r, err := clients[0].Get(ctx, "count"); err != nil || len(r.Kvs) != 1 || len(r.Kvs[0].Value) != n*times {
+		t.Errorf("counted %v, %v, want %d", r, err, n*times)
+	}
+}

@@ -43,6 +43,7 @@ type left struct {
 	net     *peers.Net
 	nodes   []*server.Node
 	watches []pb.WatchClient
+	addrs   []string
 	rng     *rand.Rand
 }
 
@@ -78,6 +79,7 @@ func startLeft(t *testing.T, engines [3]string) *left {
 			must(t, n.Close())
 		})
 		c.nodes, c.watches = append(c.nodes, n), append(c.watches, pb.NewWatchClient(conn))
+		c.addrs = append(c.addrs, l.Addr().String())
 	}
 	return c
 }
