@@ -76,9 +76,10 @@ func (c *cluster) start(ctx context.Context) error {
 	return c.learnLeader(ctx)
 }
 
-// name has an id replaced by word, in both forms that etcdctl prints.
+// name has an id replaced by word, in all forms that etcdctl prints.
 func (c *cluster) name(id uint64, word string) {
-	c.words = append(c.words, fmt.Sprintf("%x", id), word, fmt.Sprint(id), word)
+	// Some commands pad an id to 16 digits with spaces.
+	c.words = append(c.words, fmt.Sprintf("%16x", id), word, fmt.Sprintf("%x", id), word, fmt.Sprint(id), word)
 	c.vars[word] = fmt.Sprintf("%x", id)
 }
 
