@@ -3,50 +3,56 @@ package results
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
 // number is one in the text of a warning: the texts of one kind of warning differ in these only.
 var number = regexp.MustCompile(`[0-9]+(\.[0-9]+)?`)
 
-// alike are the warnings of several cells that differ only in their numbers.
-type alike struct {
+// Alike are the warnings of one or more cells that differ only in their numbers.
+type Alike struct {
+	Cells []*Cell // each once, in the order of the groups
+
 	text   string // the first
 	lo, hi []string
-	cells  []*Cell
 }
 
-// warningLines are the warnings of all cells: those that differ only in their numbers on one line,
-// each number as the range of theirs.
-func (g *Groups) warningLines() []string {
-	var order []*alike
-	known := map[string]*alike{}
+// Alike returns the warnings of all cells, those that differ only in their numbers as one.
+func (g *Groups) Alike() []*Alike {
+	var order []*Alike
+	known := map[string]*Alike{}
 	for _, c := range g.Cells {
 		for _, text := range c.Warnings {
 			shape := number.ReplaceAllString(text, "#")
 			a := known[shape]
 			if a == nil {
 				numbers := number.FindAllString(text, -1)
-				a = &alike{text: text, lo: numbers, hi: append([]string(nil), numbers...)}
+				a = &Alike{text: text, lo: numbers, hi: slices.Clone(numbers)}
 				known[shape] = a
 				order = append(order, a)
 			}
 			a.add(c, number.FindAllString(text, -1))
 		}
 	}
+	return order
+}
+
+// warningLines are the warnings of all cells, those that are alike on one line.
+func (g *Groups) warningLines() []string {
 	var out []string
-	for _, a := range order {
-		if len(a.cells) == 1 {
-			out = append(out, g.nameOf(a.cells[0])+": "+a.String())
+	for _, a := range g.Alike() {
+		if len(a.Cells) == 1 {
+			out = append(out, g.nameOf(a.Cells[0])+": "+a.String())
 		} else {
-			out = append(out, fmt.Sprintf("%d of %d rows (see the report): %s", len(a.cells), len(g.Cells), a))
+			out = append(out, fmt.Sprintf("%d of %d rows (see the report): %s", len(a.Cells), len(g.Cells), a))
 		}
 	}
 	return out
 }
 
 // add widens the ranges by numbers, and counts c, once.
-func (a *alike) add(c *Cell, numbers []string) {
+func (a *Alike) add(c *Cell, numbers []string) {
 	for i, n := range numbers {
 		if less(n, a.lo[i]) {
 			a.lo[i] = n
@@ -55,8 +61,8 @@ func (a *alike) add(c *Cell, numbers []string) {
 			a.hi[i] = n
 		}
 	}
-	if len(a.cells) == 0 || a.cells[len(a.cells)-1] != c {
-		a.cells = append(a.cells, c)
+	if len(a.Cells) == 0 || a.Cells[len(a.Cells)-1] != c {
+		a.Cells = append(a.Cells, c)
 	}
 }
 
@@ -66,8 +72,8 @@ func less(a, b string) bool {
 	return x < y
 }
 
-// String is the text with the ranges of its numbers.
-func (a *alike) String() string {
+// String is the text, each number in it as the range of all.
+func (a *Alike) String() string {
 	i := -1
 	return number.ReplaceAllStringFunc(a.text, func(string) string {
 		i++

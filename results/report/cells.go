@@ -18,6 +18,7 @@ type cellView struct {
 	Label    string
 	Headline string
 	Repeat   string
+	Warnings []string
 	Ops      []opsView
 	Stages   []stageView
 	Runs     []runView
@@ -84,6 +85,9 @@ func cellViews(in Input, panels []plot.Panel) []cellView {
 				Headline: grouped(c.Summary(results.Throughput()).Center) + " operations / s",
 				Ops:      opsViews(c.Runs), Stages: stageViews(c), Runs: runViews(c.Runs),
 				Factors: mapPairs(c.Factors), Bytes: bytePairs(c),
+			}
+			for _, w := range c.Warnings {
+				v.Warnings = append(v.Warnings, results.Inert(w))
 			}
 			first := c.Runs[0]
 			if in.Repeat != nil {

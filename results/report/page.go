@@ -115,11 +115,10 @@ func lede(records []*results.Record, cells int) string {
 		}
 	}
 	parts := []string{count(len(sets["engine"]), "engine")}
-	if n := len(sets["log"]); n > 0 {
+	if n := len(sets["log"]); n > 0 && len(sets["engine"]) == 0 {
+		parts = []string{count(n, "raft log")}
+	} else if n > 1 {
 		parts = append(parts, count(n, "raft log"))
-		if len(sets["engine"]) == 0 {
-			parts = parts[1:]
-		}
 	}
 	parts = append(parts, count(len(sets["workload"]), "workload"))
 	return fmt.Sprintf("%s of %s: %s. Measured %s.", count(len(records), "run"), count(cells, "cell"),

@@ -71,36 +71,39 @@ func operationErrors(records []*results.Record, varying []string) []warning {
 	return out
 }
 
-// cellWarnings are those of the cells: each text once, with the cells that have it. Too few runs
-// for a confidence interval is one of them.
+// cellWarnings are those of the cells, those that differ only in numbers as one: each cell's own are
+// with what the page says of it.
 func cellWarnings(groups *results.Groups) []warning {
-	cells := groups.Cells
-	var order []string
-	where := map[string][]string{}
-	add := func(text string, c *results.Cell) {
-		if where[text] == nil {
-			order = append(order, text)
-		}
-		where[text] = append(where[text], cellName(c.Factors, groups.Varying))
-	}
-	for _, c := range cells {
-		for _, text := range c.Warnings {
-			add(text, c)
-		}
-		if s := c.Summary(results.Throughput()); !s.Bounded {
-			add("fewer than 6 runs, too few for a 95 % confidence interval: the range of the runs is shown instead", c)
-		}
-	}
 	var out []warning
-	for _, text := range order {
-		at := where[text]
-		note := listed(at, 3)
-		if len(at) == len(cells) && len(at) > 1 {
-			note = "every cell"
+	for _, a := range groups.Alike() {
+		out = append(out, warning{Kind: "Warning", Where: where(groups, a.Cells), Text: results.Inert(a.String())})
+	}
+	var few []*results.Cell
+	for _, c := range groups.Cells {
+		if !c.Summary(results.Throughput()).Bounded {
+			few = append(few, c)
 		}
-		out = append(out, warning{Kind: "Warning", Where: note, Text: results.Inert(text)})
+	}
+	if len(few) > 0 {
+		out = append(out, warning{Kind: "Warning", Where: where(groups, few),
+			Text: "fewer than 6 runs, too few for a 95 % confidence interval: the range of the runs is shown instead"})
 	}
 	return out
+}
+
+// where names cells, by number if they are many.
+func where(groups *results.Groups, cells []*results.Cell) string {
+	switch n := len(cells); {
+	case n == len(groups.Cells) && n > 1:
+		return "every cell"
+	case n > 4:
+		return fmt.Sprintf("%d of %d cells", n, len(groups.Cells))
+	}
+	var names []string
+	for _, c := range cells {
+		names = append(names, cellName(c.Factors, groups.Varying))
+	}
+	return strings.Join(names, ", ")
 }
 
 // cellName names a cell by the factors that everybody looks for, and by what else tells it from others.
