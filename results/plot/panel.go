@@ -64,7 +64,7 @@ func split(workload string, cells []*results.Cell) []Panel {
 	for _, c := range cells {
 		var rest []string
 		for _, f := range varying {
-			if f != lead && f != "durability" && c.Factors[f] != "" {
+			if f != lead && f != "durability" && chosen(c, f) {
 				rest = append(rest, factorText(f, c.Factors[f]))
 			}
 		}
@@ -114,7 +114,7 @@ func newPanel(title string, cells []*results.Cell) Panel {
 		words := []string{engineOf(c)}
 		for _, f := range varying {
 			isName := f == "engine" || f == "log" && engineOf(c) == c.Factors[f]
-			if !isName && f != "durability" && c.Factors[f] != "" {
+			if !isName && f != "durability" && chosen(c, f) {
 				words = append(words, factorText(f, c.Factors[f]))
 			}
 		}
@@ -163,7 +163,9 @@ func differing(cells []*results.Cell) []string {
 	}
 	for f, set := range values {
 		for _, c := range cells {
-			set[c.Factors[f]] = true
+			if v := c.Factors[f]; v != "-" { // which is no choice, as results.Group has it
+				set[v] = true
+			}
 		}
 	}
 	var out []string
@@ -176,6 +178,12 @@ func differing(cells []*results.Cell) []string {
 		out = append([]string{"engine"}, out...)
 	}
 	return out
+}
+
+// chosen tells whether a factor has a value that means something for the cell.
+func chosen(c *results.Cell, factor string) bool {
+	v := c.Factors[factor]
+	return v != "" && v != "-"
 }
 
 func factorText(name, value string) string { return name + "=" + value }

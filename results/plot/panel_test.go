@@ -58,6 +58,22 @@ func TestManyCellsAreSplitByWhatIsNotTheEngine(t *testing.T) {
 	}
 }
 
+func TestTitlesAreWithoutFactorsThatMeanNothing(t *testing.T) {
+	cells := varied(3, "mem", "bolt", "pebble", "badger")
+	for _, r := range cells {
+		target := map[string]string{"1": "engine", "2": "mvcc", "4": "server"}[r.Factors["clients"]]
+		r.Factors["target"], r.Factors["clients"], r.Factors["index"] = target, "1", "packed"
+		if target == "engine" {
+			r.Factors["index"] = "-"
+		}
+	}
+	for i, p := range panelsOf(cells) {
+		if want := "put, target=" + []string{"engine", "mvcc", "server"}[i]; p.Title != want || labelsIn(p)[0] != "mem (none)" {
+			t.Errorf("panel %d: %q with %q, want %q", i, p.Title, labelsIn(p), want)
+		}
+	}
+}
+
 func TestNoPanelHasMoreLinesThanCanBeToldApart(t *testing.T) {
 	engines := make([]string, 2*MaxLines+1)
 	for i := range engines {
