@@ -35,6 +35,7 @@ type conn struct {
 	buf    []byte
 	arena  []byte
 	unsent []byte // what the system did not take yet
+	ended  bool   // the client has sent its last, as the reader of the loop was told
 	ending bool   // it is the last
 
 	greeting *time.Timer   // ends the connection of a client that says nothing

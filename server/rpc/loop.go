@@ -149,6 +149,7 @@ func (l *loop) round(ready []event, full []*conn, buf []byte) []*conn {
 		if e.writable {
 			c.unblock()
 		}
+		c.ended = c.ended || e.ended
 		if e.readable && l.readFrom(c, buf) && !slices.Contains(kept, c) {
 			kept = append(kept, c)
 		}
@@ -173,8 +174,8 @@ func (l *loop) readFrom(c *conn, buf []byte) bool {
 			c.close()
 			return false
 		}
-		if n < len(buf) {
-			return false // the system tells when more comes
+		if n < len(buf) && !c.ended {
+			return false // the system tells when more comes, or the end; what it has told it does not tell again
 		}
 	}
 	return true

@@ -101,3 +101,29 @@ func TestGoneUnread(t *testing.T) {
 		}
 	})
 }
+
+// A client that sends its last words and the end at once is let go, whether they are read together or not.
+func TestLastWords(t *testing.T) {
+	both(t, rpc.Config{}, func(t *testing.T, addr string) {
+		for range 50 {
+			conn, err := net.Dial("tcp", addr)
+			must(t, err)
+			var said bytes.Buffer
+			said.WriteString(http2.ClientPreface)
+			p := &peer{t: t, conn: conn, Framer: http2.NewFramer(&said, conn)}
+			must(t, p.WriteSettings())
+			must(t, p.WriteGoAway(0, http2.ErrCodeNo, nil))
+			_, err = conn.Write(said.Bytes())
+			must(t, err)
+			must(t, conn.(*net.TCPConn).CloseWrite())
+			must(t, conn.SetReadDeadline(time.Now().Add(20*time.Second))) // only a server that keeps it lets it come to that
+			for err == nil {
+				_, err = p.ReadFrame()
+			}
+			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+				t.Fatal("the server keeps a connection that has ended")
+			}
+			conn.Close()
+		}
+	})
+}

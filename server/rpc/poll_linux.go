@@ -20,6 +20,7 @@ type poller struct {
 type event struct {
 	number             uint64
 	readable, writable bool
+	ended              bool // no more will come than what can be read now
 }
 
 // edges is what is told of a connection: each time that more has come, or more is taken, or it has ended.
@@ -75,6 +76,7 @@ func (p *poller) wait(ready []event, block bool) ([]event, bool) {
 		ready = append(ready, event{
 			number:   uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32,
 			readable: e.Events&^syscall.EPOLLOUT != 0, writable: e.Events&syscall.EPOLLOUT != 0,
+			ended: e.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0,
 		})
 	}
 	return ready, true

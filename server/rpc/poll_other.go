@@ -13,6 +13,7 @@ type poller struct{}
 type event struct {
 	number             uint64
 	readable, writable bool
+	ended              bool
 }
 
 func newPoller() (*poller, error) { return nil, errors.ErrUnsupported }
