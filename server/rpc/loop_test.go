@@ -94,7 +94,11 @@ func TestGoneUnread(t *testing.T) {
 			must(t, p.open(2*i+1, "Big", false))
 			must(t, p.WriteData(2*i+1, true, data(0)))
 		}
-		time.Sleep(20 * time.Millisecond) // it makes no difference how far the server is; most often it is held up
+		for begun := false; !begun; { // the server sends, and the client reads no more
+			f, err := p.ReadFrame()
+			must(t, err)
+			_, begun = f.(*http2.DataFrame)
+		}
 		must(t, p.conn.Close())
 		if _, err := call(dial(t, addr), "Fast", []byte("beside it")); err != nil {
 			t.Fatal(err)
