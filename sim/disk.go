@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"sync"
 )
 
 // SectorBytes is what a crash keeps or loses as a whole, unless it tears it.
@@ -28,7 +29,7 @@ var (
 
 // Disk holds directories of files of fixed size. What is written is visible at once, and durable after
 // File.Sync; names are durable after Dir.Sync, apart from what the files contain. It must be used by one
-// goroutine.
+// goroutine, except that others may call File.ReadAt beside its writes.
 type Disk struct {
 	rng  *rand.Rand
 	dirs []*Dir
@@ -180,6 +181,7 @@ type move struct {
 type file struct {
 	now, stable []byte
 	pending     []write
+	mu          sync.RWMutex // over the bytes of now, for ReadAt beside WriteAt
 }
 
 type write struct {
@@ -327,7 +329,9 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	if off >= int64(len(f.f.now)) {
 		return 0, io.EOF
 	}
+	f.f.mu.RLock()
 	n := copy(b, f.f.now[off:])
+	f.f.mu.RUnlock()
 	if n < len(b) {
 		return n, io.EOF
 	}
@@ -344,7 +348,9 @@ func (f *File) WriteAt(b []byte, off int64) (int, error) {
 	if err != nil && !dying {
 		return 0, err
 	}
+	f.f.mu.Lock()
 	copy(f.f.now[off:], b)
+	f.f.mu.Unlock()
 	f.f.pending = append(f.f.pending, write{off, slices.Clone(b)})
 	if err != nil {
 		return 0, err

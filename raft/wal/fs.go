@@ -27,7 +27,7 @@ type FS interface {
 // File is an open file. What is written is durable when a later Sync has returned nil; until then a
 // crash may keep or lose each sector of 512 bytes by itself.
 type File interface {
-	io.ReaderAt // any goroutine, also beside writes to other places
+	io.ReaderAt // any goroutine, also beside a write, of which it may see any part
 	io.WriterAt
 	Size() (int64, error)
 	Sync() error

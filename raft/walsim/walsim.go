@@ -10,7 +10,8 @@ import (
 	"github.com/etalon-kv/etalon/sim"
 )
 
-// Dir makes a directory of a simulated disk the home of a log. Like the disk it is used by one goroutine.
+// Dir makes a directory of a simulated disk the home of a log. Like the disk it is used by one
+// goroutine, but for reads of files.
 func Dir(dir *sim.Dir) wal.FS { return simDir{dir} }
 
 type simDir struct{ dir *sim.Dir }
