@@ -14,6 +14,7 @@ import (
 	"github.com/tmc/grpc-websocket-proxy/wsproxy" // streams for browsers, which cannot read and write one HTTP/1 request at once
 	"go.etcd.io/etcd/api/v3/etcdserverpb/gw"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/etalon-kv/etalon/server"
@@ -59,16 +60,21 @@ func Handler(ctx context.Context, m Member, g *grpc.ClientConn) (http.Handler, e
 		return out
 	}), wsproxy.WithMaxRespBodyBufferSize(maxWebsocketBytes))
 	mux.Handle("/v3/", v3)
+	for _, name := range []string{"Lock", "Election"} { // whose gateways come with etcd's server, not with its API
+		mux.HandleFunc("/v3/"+strings.ToLower(name)+"/", func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, http.StatusNotImplemented, map[string]any{"code": codes.Unimplemented, "message": "service " + name + " not implemented"})
+		})
+	}
 	mux.HandleFunc("/v3beta/", func(w http.ResponseWriter, r *http.Request) {
 		r.URL.Path = "/v3/" + strings.TrimPrefix(r.URL.Path, "/v3beta/")
-		v3.ServeHTTP(w, r)
+		mux.ServeHTTP(w, r)
 	})
 	mux.HandleFunc("GET /version", version)
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) { health(w, r, m) })
 	for path, names := range map[string][]string{"livez": live, "readyz": ready} {
-		mux.HandleFunc("GET /"+path, func(w http.ResponseWriter, r *http.Request) { probe(w, r, m, path, names) })
+		mux.HandleFunc("GET /"+path, func(w http.ResponseWriter, r *http.Request) { probe(w, r, m, names) })
 		for _, n := range names {
-			mux.HandleFunc("GET /"+path+"/"+n, func(w http.ResponseWriter, r *http.Request) { probe(w, r, m, path, []string{n}) })
+			mux.HandleFunc("GET /"+path+"/"+n, func(w http.ResponseWriter, r *http.Request) { probe(w, r, m, []string{n}) })
 		}
 	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry(m), promhttp.HandlerOpts{}))
@@ -96,6 +102,7 @@ func health(w http.ResponseWriter, r *http.Request, m Member) {
 	for _, a := range m.Alarms() {
 		if !slices.Contains(exclude, a) {
 			reason = "ALARM " + a
+			break
 		}
 	}
 	serializable := r.URL.Query().Get("serializable") == "true"
@@ -109,14 +116,16 @@ func health(w http.ResponseWriter, r *http.Request, m Member) {
 			reason = "RANGE ERROR:" + err.Error()
 		}
 	}
-	code := http.StatusOK
-	if reason != "" {
-		code = http.StatusServiceUnavailable
-	}
-	writeJSON(w, code, struct {
+	text, _ := json.Marshal(struct { // two strings: it cannot fail
 		Health string `json:"health"`
 		Reason string `json:"reason"`
 	}{fmt.Sprint(reason == ""), reason})
+	if reason != "" {
+		http.Error(w, string(text), http.StatusServiceUnavailable)
+		return
+	}
+	// An error here is of a client that has gone.
+	_, _ = w.Write(text) // without a type, as etcd
 }
 
 // The checks of /livez and /readyz.
@@ -145,18 +154,13 @@ func check(ctx context.Context, m Member, name string) error {
 	return nil
 }
 
-// probe answers in the way of Kubernetes: "ok", or what failed; with ?verbose every check.
-func probe(w http.ResponseWriter, r *http.Request, m Member, path string, names []string) {
+// probe answers "ok", or what failed; with ?verbose every check. Checks named by ?exclude are left out.
+func probe(w http.ResponseWriter, r *http.Request, m Member, names []string) {
 	query := r.URL.Query()
-	if allow := query["allowlist"]; len(allow) > 0 {
-		names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !slices.Contains(allow, n) })
-	}
-	exclude := query["exclude"]
 	var lines strings.Builder
 	failed := false
 	for _, n := range names {
-		if slices.Contains(exclude, n) {
-			fmt.Fprintf(&lines, "[+]%s excluded: ok\n", n)
+		if slices.Contains(query["exclude"], n) {
 			continue
 		}
 		if err := check(r.Context(), m, n); err != nil {
@@ -166,15 +170,14 @@ func probe(w http.ResponseWriter, r *http.Request, m Member, path string, names 
 		}
 		fmt.Fprintf(&lines, "[+]%s ok\n", n)
 	}
+	if failed {
+		http.Error(w, lines.String(), http.StatusServiceUnavailable)
+		return
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	switch _, verbose := query["verbose"]; {
-	case failed:
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintf(w, "%s%s check failed\n", lines.String(), path)
-	case verbose:
-		fmt.Fprintf(w, "%s%s check passed\n", lines.String(), path)
-	default:
-		fmt.Fprint(w, "ok\n")
+	if _, verbose := query["verbose"]; !verbose {
+		lines.Reset()
 	}
+	fmt.Fprintf(w, "%sok\n", lines.String())
 }
