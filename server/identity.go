@@ -51,6 +51,24 @@ func loadIdentity(dir string) (*identity, error) {
 	return &id, nil
 }
 
+// vacant refuses a member directory that has no identity and yet holds something, as an etcd's: an empty
+// member would begin beside it, and its clients would find their data gone.
+func vacant(dir string) error {
+	list, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("server: data directory: %w", err)
+	}
+	for _, e := range list {
+		if e.Name() != identityNew { // a crash while it was written
+			return fmt.Errorf("%w: %s holds %q, and nothing that says whose it is", ErrIdentity, dir, e.Name())
+		}
+	}
+	return nil
+}
+
+// identityNew is the identity's name until it is whole.
+const identityNew = "identity.new"
+
 // store writes id into dir, whole or not at all, and durably.
 func (id *identity) store(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -61,14 +79,15 @@ func (id *identity) store(dir string) error {
 		return err
 	}
 	name := filepath.Join(dir, "identity")
-	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	unfinished := filepath.Join(dir, identityNew)
+	f, err := os.OpenFile(unfinished, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("server: data directory: %w", err)
 	}
 	_, err = f.Write(append(text, '\n'))
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(name+".new", name)
+		err = os.Rename(unfinished, name)
 	}
 	if err == nil {
 		err = syncDir(dir)

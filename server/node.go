@@ -183,6 +183,9 @@ func (n *Node) identify(ctx context.Context, dir string) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("server: %w", err)
 	}
+	if err := vacant(dir); err != nil {
+		return err
+	}
 	n.id = identity{Format: identityFormat, Name: n.config.Name, Incarnation: newIncarnation(), Engine: n.config.Engine}
 	if n.config.Join != nil {
 		j, err := n.config.Join(ctx)

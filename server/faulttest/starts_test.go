@@ -61,6 +61,9 @@ func badDirectories(t *testing.T, etalon string) {
 	m.kill()
 	want(1, []string{"engine bolt", "pebble"}, alone(t, etalon, dir, "--name", m.name, "--engine", "pebble"))
 	want(1, []string{`member "n1"`, `"other"`}, alone(t, etalon, dir, "--name", "other", "--engine", "bolt"))
+	theirs := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(theirs, "member", "wal"), 0o700)) // as an etcd has it
+	want(1, []string{`"wal"`, "nothing that says whose it is"}, alone(t, etalon, theirs, "--name", m.name))
 	must(t, m.start())
 	must(t, c.ready(c.ctx))
 	if resp, err := c.client.Get(c.ctx, "kept"); err != nil || len(resp.Kvs) != 1 {
