@@ -62,6 +62,7 @@ func serveCommand(tty terminal) *cobra.Command {
 			}
 			log := slog.New(slog.NewJSONHandler(tty.err, &slog.HandlerOptions{Level: level}))
 			noteForeign(cmd.Flags(), log)
+			o.noteUnused(cmd.Flags(), os.Environ(), log)
 			ctx, stop := o.untilInputEnds(cmd.Context(), tty.in)
 			defer stop()
 			return o.serve(ctx, log)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -109,6 +110,37 @@ func noteForeign(f *pflag.FlagSet, log *slog.Logger) {
 	for _, name := range slices.Sorted(maps.Keys(foreign)) {
 		if x, v := foreign[name], f.Lookup(name).Value.String(); !x.refuse && v != "" && v != x.fallback {
 			log.Warn("a flag without effect", "flag", name, "value", v, "why", x.why)
+		}
+	}
+}
+
+// noteUnused notes what was given and is not used: variables that look like flags, and TLS settings for
+// addresses without TLS.
+func (o *serveOptions) noteUnused(f *pflag.FlagSet, environment []string, log *slog.Logger) {
+	flags := map[string]*pflag.Flag{}
+	f.VisitAll(func(fl *pflag.Flag) { flags[variable(fl.Name)] = fl })
+	for _, v := range environment {
+		name, value, _ := strings.Cut(v, "=")
+		fl, known := flags[name]
+		switch {
+		case !strings.HasPrefix(name, variable("")) || value == "":
+		case !known:
+			log.Warn("an environment variable without effect", "name", name, "why", "no flag is called so")
+		case o.configFile != "" && fl.Name != "config-file":
+			log.Warn("an environment variable without effect", "name", name, "why", "everything is taken from the file "+o.configFile)
+		case o.given[fl.Name]:
+			log.Warn("an environment variable without effect", "name", name, "why", "the flag is given")
+		}
+	}
+	for _, side := range []struct {
+		flag string
+		urls []string
+		tls  *tlsOptions
+	}{{"listen-client-urls", o.listenClient, &o.client}, {"listen-metrics-urls", o.listenMetrics, &o.client}, {"listen-peer-urls", o.listenPeer, &o.peer}} {
+		for _, u := range side.urls {
+			if strings.HasPrefix(u, "http:") && (side.tls.certFile != "" || side.tls.auto) {
+				log.Warn("an address without TLS: certificates are neither shown nor demanded there", "flag", side.flag, "url", u)
+			}
 		}
 	}
 }

@@ -52,6 +52,7 @@ type serveOptions struct {
 	corruptCheckTime                 time.Duration
 	version, stopWithInput           bool
 	configFile                       string
+	given                            map[string]bool // flags of the command line
 }
 
 // tlsOptions are the flags of one side.
@@ -84,7 +85,7 @@ func (o *serveOptions) register(f *pflag.FlagSet) {
 	f.BoolVar(&o.forceNew, "force-new-cluster", false, "go on as the only member, with what the data directory has; the others are lost and must not run any more")
 	f.BoolVar(&o.noFsync, "unsafe-no-fsync", false, "never sync the log: a crash of the machine loses acknowledged writes")
 	f.BoolVar(&o.pre, "pre-vote", true, "ask before an election whether it could be won; always on")
-	f.Uint64Var(&o.snapshotCount, "snapshot-count", 10_000, "entries applied between two cuts of the log")
+	f.Uint64Var(&o.snapshotCount, "snapshot-count", defaultSnapshotCount, "entries applied between two cuts of the log; 0 is 10000")
 	f.UintVar(&o.heartbeatMS, "heartbeat-interval", 100, "milliseconds between heartbeats")
 	f.UintVar(&o.electionMS, "election-timeout", 1000, "milliseconds without a leader before an election")
 	f.Int64Var(&o.quotaBytes, "quota-backend-bytes", 0, "size of the store from which on nothing may be added; 0 is 2 GiB, negative none")
@@ -162,6 +163,8 @@ func (o *serveOptions) security(t *tlsOptions, dir string, urls []string) (secur
 // set is told of each flag that was set.
 func (o *serveOptions) complete(cmd *cobra.Command) error {
 	f := cmd.Flags()
+	o.given = map[string]bool{}
+	f.Visit(func(fl *pflag.Flag) { o.given[fl.Name] = true })
 	if v, ok := os.LookupEnv("ETCD_CONFIG_FILE"); ok && !f.Changed("config-file") {
 		o.configFile = v
 	}
@@ -170,7 +173,7 @@ func (o *serveOptions) complete(cmd *cobra.Command) error {
 	}
 	var bad error
 	f.VisitAll(func(fl *pflag.Flag) {
-		key := "ETCD_" + strings.ToUpper(strings.ReplaceAll(fl.Name, "-", "_"))
+		key := variable(fl.Name)
 		if v, ok := os.LookupEnv(key); ok && !fl.Changed && v != "" && bad == nil {
 			if err := f.Set(fl.Name, v); err != nil {
 				bad = fmt.Errorf("environment variable %s is %q: %w", key, v, err)
@@ -178,6 +181,11 @@ func (o *serveOptions) complete(cmd *cobra.Command) error {
 		}
 	})
 	return bad
+}
+
+// variable is the name of the environment variable that stands for a flag.
+func variable(flag string) string {
+	return "ETCD_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // readFile takes everything from a configuration file like etcd's: the flags' names, and TLS in the
@@ -262,6 +270,9 @@ func splitList(s string) []string {
 	return strings.Split(s, ",")
 }
 
+// defaultSnapshotCount is etcd's; a count of 0 means it, too.
+const defaultSnapshotCount = 10_000
+
 // check refuses what contradicts itself.
 func (o *serveOptions) check(f *pflag.FlagSet) error {
 	if err := checkForeign(f); err != nil {
@@ -283,6 +294,9 @@ func (o *serveOptions) check(f *pflag.FlagSet) error {
 	}
 	if err := o.checkOptions(); err != nil {
 		return err
+	}
+	if o.snapshotCount == 0 {
+		o.snapshotCount = defaultSnapshotCount
 	}
 	switch {
 	case o.heartbeatMS == 0 || o.electionMS == 0:
@@ -397,6 +411,9 @@ func (o *serveOptions) members() (map[string][]string, error) {
 		name, u, ok := strings.Cut(strings.TrimSpace(part), "=")
 		if !ok || name == "" || u == "" {
 			return nil, fmt.Errorf("--initial-cluster has %q, want NAME=URL", part)
+		}
+		if _, err := checkURL("initial-cluster", u); err != nil {
+			return nil, err
 		}
 		for other, urls := range m {
 			if slices.Contains(urls, u) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func TestWrongWordsToServe(t *testing.T) {
@@ -44,6 +46,7 @@ func TestWrongWordsToServe(t *testing.T) {
 		{[]string{"--initial-cluster", "default=http://127.0.0.1:1"}, "missing from --initial-advertise-peer-urls"},
 		{[]string{"--initial-cluster", "default=http://localhost:2380,b=http://localhost:2380"}, "has http://localhost:2380 twice"},
 		{[]string{"--initial-cluster", "default"}, "want NAME=URL"},
+		{[]string{"--initial-cluster", "default=http://localhost:2380,b=10.0.0.1"}, `--initial-cluster has "10.0.0.1", accepted: http://HOST:PORT`},
 		{[]string{"--listen-client-urls", "http://127.0.0.1:1"}, "--advertise-client-urls is required"},
 		{[]string{"--listen-client-urls", "", "--advertise-client-urls", "http://a:1"}, "--listen-client-urls is empty"},
 		{[]string{"--listen-client-urls", "127.0.0.1:1", "--advertise-client-urls", "http://a:1"}, "accepted: http://HOST:PORT"},
@@ -95,7 +98,7 @@ func TestWrongWordsToServe(t *testing.T) {
 }
 
 // parsed are the options that a command line, the environment and a file give.
-func parsed(t *testing.T, args ...string) *serveOptions {
+func parsed(t *testing.T, args ...string) (*serveOptions, *pflag.FlagSet) {
 	t.Helper()
 	o := &serveOptions{}
 	cmd := &cobra.Command{RunE: func(cmd *cobra.Command, _ []string) error {
@@ -110,13 +113,13 @@ func parsed(t *testing.T, args ...string) *serveOptions {
 	if err := cmd.Execute(); err != nil {
 		t.Fatal(err)
 	}
-	return o
+	return o, cmd.Flags()
 }
 
 func TestTheCommandLineGoesBeforeTheEnvironmentAndAFileBeforeBoth(t *testing.T) {
 	t.Setenv("ETCD_NAME", "environment")
 	t.Setenv("ETCD_SNAPSHOT_COUNT", "7")
-	if o := parsed(t, "--name", "line"); o.name != "line" || o.snapshotCount != 7 {
+	if o, _ := parsed(t, "--name", "line"); o.name != "line" || o.snapshotCount != 7 {
 		t.Errorf("name %s, snapshot count %d; want line and 7", o.name, o.snapshotCount)
 	}
 	path := filepath.Join(t.TempDir(), "etcd.yaml")
@@ -141,9 +144,50 @@ peer-transport-security:
 `), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := parsed(t, "--config-file", path, "--name", "line")
+	o, _ := parsed(t, "--config-file", path, "--name", "line")
 	if o.name != "file" || o.snapshotCount != 10_000 || o.strict || o.progressInterval.Minutes() != 1 || len(o.listenClient) != 2 {
 		t.Errorf("%+v", o)
+	}
+}
+
+func TestWhatIsGivenAndNotUsedIsNoted(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "empty.yaml")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tls := []string{"--auto-tls", "--listen-client-urls", "https://127.0.0.1:1,http://127.0.0.1:2", "--advertise-client-urls", "https://127.0.0.1:1"}
+	for _, c := range []struct {
+		name, variable string
+		args           []string
+		want           string // in the only line
+	}{
+		{"a variable that is no flag's", "ETCD_SNAPSHOT_COUNTS=7", nil, `"name":"ETCD_SNAPSHOT_COUNTS","why":"no flag is called so"`},
+		{"a variable whose flag is given", "ETCD_SNAPSHOT_COUNT=7", []string{"--snapshot-count", "8"}, `"name":"ETCD_SNAPSHOT_COUNT","why":"the flag is given"`},
+		{"a variable beside a file", "ETCD_SNAPSHOT_COUNT=7", []string{"--config-file", file}, "everything is taken from the file"},
+		{"a variable that is used", "ETCD_SNAPSHOT_COUNT=7", nil, ""},
+		{"an empty variable", "ETCD_SNAPSHOT_COUNTS=", nil, ""},
+		{"a variable of etcdctl", "ETCDCTL_ENDPOINTS=x", nil, ""},
+		{"TLS for an address without it", "", tls, `"flag":"listen-client-urls","url":"http://127.0.0.1:2"`},
+		{"TLS of members, who have none", "", []string{"--peer-auto-tls"}, `"flag":"listen-peer-urls","url":"http://localhost:2380"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			name, value, _ := strings.Cut(c.variable, "=")
+			if name != "" {
+				t.Setenv(name, value)
+			}
+			o, f := parsed(t, c.args...)
+			var out bytes.Buffer
+			o.noteUnused(f, []string{"HOME=/", c.variable}, slog.New(slog.NewJSONHandler(&out, nil)))
+			if n := strings.Count(out.String(), "\n"); !strings.Contains(out.String(), c.want) || (n == 1) != (c.want != "") {
+				t.Errorf("%s; want one line with %s", &out, c.want)
+			}
+		})
+	}
+}
+
+func TestASnapshotCountOfNothingIsTheUsualOne(t *testing.T) {
+	if o, _ := parsed(t, "--snapshot-count", "0"); o.snapshotCount != defaultSnapshotCount {
+		t.Errorf("%d entries between two cuts", o.snapshotCount)
 	}
 }
 
