@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/etalon-kv/etalon/apply"
+	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/raft"
 )
 
@@ -20,7 +21,8 @@ type Figures struct {
 	Committed, Applied             raft.Index
 	Pending                        int
 	QuotaBytes                     int64
-	// DiskBytes and LiveBytes are of the engine's files; -1 where it cannot tell.
+	// DiskBytes and LiveBytes are of the engine's files, or of its content where it has none; -1 where it
+	// cannot tell.
 	DiskBytes, LiveBytes int64
 	Keys                 int64
 	Revision, Compacted  int64
@@ -38,12 +40,21 @@ func (s *Server) Figures() Figures {
 		QuotaBytes: max(s.config.QuotaBytes, 0), Revision: s.state.Rev(), Compacted: s.state.Compacted(), Leases: len(s.state.Leases()),
 	}
 	if stats, keys, err := s.state.Stats(); err == nil {
-		f.DiskBytes, f.LiveBytes, f.Keys = stats.DiskBytes, stats.LiveBytes, int64(keys.Keys)
+		f.DiskBytes, f.LiveBytes, f.Keys = storeBytes(stats), stats.LiveBytes, int64(keys.Keys)
 	}
 	if s.config.Stages != nil {
 		f.Stages = s.config.Stages.Figures()
 	}
 	return f
+}
+
+// storeBytes is the size of the store, which the quota bounds: of files where the engine has some, and
+// otherwise of what it holds.
+func storeBytes(s engine.Stats) int64 {
+	if s.DiskBytes < 0 {
+		return s.LiveBytes
+	}
+	return s.DiskBytes
 }
 
 // Leader reports whether the member knows a leader.

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -221,6 +222,23 @@ func TestMetadata(t *testing.T) {
 }
 
 // Room that is made while a put is being refused for the want of it leaves it refused, with etcd's error.
+func TestAStoreWithoutFilesHasASizeThatTheQuotaBounds(t *testing.T) {
+	m := start(t, func(c *server.NodeConfig) { c.Server.QuotaBytes = 64 << 10 }) // on mem
+	ctx := within(t)
+	for i := 0; ; i++ {
+		_, err := m.kv.Put(ctx, &pb.PutRequest{Key: b(fmt.Sprint(i)), Value: make([]byte, 1000)})
+		if err != nil {
+			wantError(t, err, rpctypes.ErrGRPCNoSpace)
+			break
+		}
+	}
+	st, err := m.client.Status(ctx, m.addr)
+	must(t, err)
+	if st.DbSize < 32<<10 || st.DbSize != st.DbSizeInUse || m.node.Server.Figures().DiskBytes != st.DbSize {
+		t.Errorf("size %d, %d of it in use, %d among the figures", st.DbSize, st.DbSizeInUse, m.node.Server.Figures().DiskBytes)
+	}
+}
+
 func TestAPutAtTheQuotaIsDoneOrRefusedForSpace(t *testing.T) {
 	const quota = 1 << 30
 	m := start(t, func(c *server.NodeConfig) { c.Server.QuotaBytes = quota })

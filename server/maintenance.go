@@ -31,7 +31,7 @@ func (m *maintenanceServer) Status(context.Context, *pb.StatusRequest) (*pb.Stat
 	}
 	resp := &pb.StatusResponse{
 		Header: s.pbHeader(s.state.Rev()), Version: Version, Leader: uint64(st.Leader), RaftIndex: uint64(st.Committed),
-		RaftAppliedIndex: uint64(st.Applied), RaftTerm: uint64(st.Term), DbSize: stats.DiskBytes, DbSizeInUse: stats.LiveBytes,
+		RaftAppliedIndex: uint64(st.Applied), RaftTerm: uint64(st.Term), DbSize: storeBytes(stats), DbSizeInUse: stats.LiveBytes,
 		IsLearner: s.learner.Load(), DbSizeQuota: max(s.config.QuotaBytes, 0), StorageVersion: storageVersion,
 		DowngradeInfo: &pb.DowngradeInfo{},
 	}

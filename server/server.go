@@ -178,7 +178,7 @@ func (s *Server) watchSize() {
 	defer tick.Stop()
 	for {
 		if stats, _, err := s.state.Stats(); err == nil {
-			s.sizeBytes.Store(stats.DiskBytes)
+			s.sizeBytes.Store(storeBytes(stats))
 		}
 		select {
 		case <-s.stopping:
