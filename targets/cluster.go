@@ -179,13 +179,12 @@ func add[T ~int64](sum *T, v T) {
 	}
 }
 
-// Gauges are the sizes of the data directories, and what the processes had written to disks, as the
-// kernel counts it.
+// Gauges are the sizes of the data directories. What the engines have written is not known: see
+// deviceCounter for why the kernel's count of a process does not tell.
 func (c *Cluster) Gauges() bench.Gauges {
 	g := unknownGauges()
-	g.WrittenBytes, g.DiskBytes, g.LogBytes = 0, 0, 0
-	for i, p := range c.processes {
-		add(&g.WrittenBytes, p.use().written)
+	g.DiskBytes, g.LogBytes = 0, 0
+	for i := range c.processes {
 		disk, log := treeBytes(c.dir(i))
 		g.DiskBytes, g.LogBytes = g.DiskBytes+disk, g.LogBytes+log
 	}

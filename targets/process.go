@@ -22,13 +22,7 @@ type process struct {
 	err  error         // of Wait, once done
 
 	mu   sync.Mutex
-	seen processUse // the newest that was read
-}
-
-// processUse is what a process has used, and written to disks.
-type processUse struct {
-	bench.Used
-	written int64
+	seen bench.Used // the newest that was read
 }
 
 // startProcess starts a program. Whoever starts it must stop it.
@@ -99,7 +93,7 @@ func (p *process) await() error {
 }
 
 // use is what the process has used until now, or until it ended.
-func (p *process) use() processUse {
+func (p *process) use() bench.Used {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now, ok := readProcess(p.cmd.Process.Pid); ok && !p.ended() {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/etalon-kv/etalon/bench"
 )
 
 // ownGroup makes a child that signals of the terminal do not reach, and that the kernel kills when
@@ -19,9 +21,8 @@ func ownGroup() *syscall.SysProcAttr {
 const clockTick = 10 * time.Millisecond
 
 // readProcess reads what the kernel knows of a process; false if it knows of none.
-func readProcess(pid int) (processUse, bool) {
-	u := processUse{written: -1}
-	u.RSSBytes = -1
+func readProcess(pid int) (bench.Used, bool) {
+	u := bench.Used{RSSBytes: -1}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return u, false
@@ -41,17 +42,6 @@ func readProcess(pid int) (processUse, bool) {
 	u.UserCPU, u.SystemCPU = time.Duration(number(11))*clockTick, time.Duration(number(12))*clockTick
 	if pages := number(21); pages >= 0 {
 		u.RSSBytes = pages * int64(os.Getpagesize())
-	}
-	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
-	if err != nil {
-		return u, true // not allowed to
-	}
-	for line := range bytes.Lines(io) {
-		if n, ok := bytes.CutPrefix(line, []byte("write_bytes: ")); ok {
-			if n, err := strconv.ParseInt(string(bytes.TrimSpace(n)), 10, 64); err == nil {
-				u.written = n
-			}
-		}
 	}
 	return u, true
 }

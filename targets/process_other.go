@@ -13,8 +13,8 @@ import (
 func ownGroup() *syscall.SysProcAttr { return nil }
 
 // readProcess knows nothing here.
-func readProcess(int) (processUse, bool) {
-	return processUse{bench.Used{UserCPU: -1, SystemCPU: -1, RSSBytes: -1}, -1}, true
+func readProcess(int) (bench.Used, bool) {
+	return bench.Used{UserCPU: -1, SystemCPU: -1, RSSBytes: -1}, true
 }
 
 // allocated is what a file takes on disk, as far as it is known here.
