@@ -24,6 +24,9 @@ type Winner struct {
 	Names  []string
 	// Ratio is how many times better the first is than the second (above 1, whatever better means).
 	Ratio Ratio
+	// Beside are how many times better those that have one are than etcd, another's server, if it is ranked
+	// among ours; in the order of Ranked, and without runs for etcd itself.
+	Beside []Ratio
 	// Won: the interval excludes 1 and has a confidence of at least 90 %.
 	Won bool
 	// Unranked names contenders of the same workload that are in no ranking with these: under other
@@ -161,13 +164,34 @@ func rank(cells []*Cell, between, tell []string) Winner {
 	if len(w.Ranked) < 2 {
 		return w
 	}
-	first, second := w.Ranked[0].Sample(w.Metric), w.Ranked[1].Sample(w.Metric)
-	if w.Metric.Better == LowerBetter {
-		first, second = second, first
-	}
-	r, ok := ratioOf(first, second)
+	r, ok := w.better(w.Ranked[0], w.Ranked[1])
 	w.Ratio, w.Won = r, ok && r.Lo > 1 && r.Confidence >= leastConfidence
+	w.Beside = w.besideEtcd()
 	return w
+}
+
+// better is how many times better a is than b.
+func (w *Winner) better(a, b *Cell) (Ratio, bool) {
+	if w.Metric.Better == LowerBetter {
+		a, b = b, a
+	}
+	return ratioOf(a.Sample(w.Metric), b.Sample(w.Metric))
+}
+
+// besideEtcd is Beside: nil unless etcd is ranked with at least two of ours.
+func (w *Winner) besideEtcd() []Ratio {
+	foreign := func(c *Cell) bool { return c.Factors["target"] == "etcd" }
+	at := slices.IndexFunc(w.Ranked, foreign)
+	if at < 0 || len(w.Ranked) < 3 || slices.ContainsFunc(w.Ranked[at+1:], foreign) {
+		return nil
+	}
+	all := make([]Ratio, len(w.Ranked))
+	for i, c := range w.Ranked {
+		if i != at {
+			all[i], _ = w.better(c, w.Ranked[at]) // a Ratio without runs, if none can be formed
+		}
+	}
+	return all
 }
 
 func title(g *Groups, factors map[string]string, aside []string) string {
@@ -194,6 +218,7 @@ func nameAmong(c *Cell, factors []string) string {
 // String is one sentence, safe to print.
 func (w Winner) String() string {
 	s := w.Title + " (" + string(w.Durability) + ", " + string(w.Consistency) + "): " + w.verdict()
+	s += w.beside()
 	if len(w.Unranked) > 0 {
 		s += "; not ranked with these: " + strings.Join(w.Unranked, ", ")
 	}
@@ -227,6 +252,24 @@ func (w Winner) verdict() string {
 		return fmt.Sprintf("no winner at %s, which are too few for a verdict; %s has %s", runs, first, lead)
 	}
 	return fmt.Sprintf("no winner at %s: %s has %s, but the %s includes 1", runs, first, lead, interval)
+}
+
+// beside tells Beside: "; times that of etcd: bolt 2.10, pebble 1.90".
+func (w Winner) beside() string {
+	var words []string
+	for i, r := range w.Beside {
+		if r.NA > 0 {
+			words = append(words, strings.TrimSuffix(w.Names[i], " server")+" "+times(r.Center))
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	lower := ""
+	if w.Metric.Better == LowerBetter {
+		lower = "lower than "
+	}
+	return "; times " + lower + "that of etcd: " + strings.Join(words, ", ")
 }
 
 func withArticle(noun string) string {

@@ -126,3 +126,32 @@ func TestALayerIsNotTheRivalOfTheEngineBelowIt(t *testing.T) {
 		t.Errorf("where only the target varies its values are compared; got %v", ws)
 	}
 }
+
+func TestAllAreComparedWithEtcdWhereItIsRanked(t *testing.T) {
+	ours := append(rated("pebble", 210, 210, 210), rated("bolt", 300, 300, 300)...)
+	theirs := rated("-", 100, 100, 100)
+	for _, recs := range [][]*results.Record{ours, theirs} {
+		for _, r := range recs {
+			r.Factors["target"] = "server"
+			if r.Factors["engine"] == "-" {
+				r.Factors["target"] = "etcd"
+			}
+			r.ID = results.RunID(r.Factors, r.Rep, "")
+		}
+	}
+	told := func(recs ...*results.Record) string {
+		ws := results.Winners(results.Group(recs))
+		if len(ws) != 1 {
+			t.Fatalf("%v", ws)
+		}
+		return ws[0].String()
+	}
+	if s := told(append(ours, theirs...)...); !strings.HasSuffix(s, "3 runs each); times that of etcd: bolt 3.00, pebble 2.10.") {
+		t.Error(s)
+	}
+	for name, recs := range map[string][]*results.Record{"without etcd": ours, "with etcd and one of ours": append(ours[:3:3], theirs...)} {
+		if s := told(recs...); strings.Contains(s, "times that of etcd:") {
+			t.Errorf("%s: %s", name, s)
+		}
+	}
+}
