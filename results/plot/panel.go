@@ -65,7 +65,7 @@ func split(workload string, cells []*results.Cell) []Panel {
 		var rest []string
 		for _, f := range varying {
 			if f != lead && f != "durability" && chosen(c, f) {
-				rest = append(rest, factorText(f, c.Factors[f]))
+				rest = append(rest, factorText(f, rivalsPlace(f, c.Factors[f])))
 			}
 		}
 		key := strings.Join(append([]string{workload}, rest...), ", ")
@@ -113,7 +113,7 @@ func newPanel(title string, cells []*results.Cell) Panel {
 	for _, c := range cells {
 		words := []string{engineOf(c)}
 		for _, f := range varying {
-			isName := f == "engine" || f == "log" && engineOf(c) == c.Factors[f]
+			isName := f == "engine" || (f == "log" || f == "target") && engineOf(c) == c.Factors[f]
 			if !isName && f != "durability" && chosen(c, f) {
 				words = append(words, factorText(f, c.Factors[f]))
 			}
@@ -163,7 +163,7 @@ func differing(cells []*results.Cell) []string {
 	}
 	for f, set := range values {
 		for _, c := range cells {
-			if v := c.Factors[f]; v != "-" { // which is no choice, as results.Group has it
+			if v := rivalsPlace(f, c.Factors[f]); v != "-" { // which is no choice, as results.Group has it
 				set[v] = true
 			}
 		}
@@ -178,6 +178,15 @@ func differing(cells []*results.Cell) []string {
 		out = append([]string{"engine"}, out...)
 	}
 	return out
+}
+
+// rivalsPlace is the value of a factor for the choice of a panel: etcd is a rival of our server and stands
+// beside it, told apart by its name.
+func rivalsPlace(factor, value string) string {
+	if factor == "target" && value == "etcd" {
+		return "server"
+	}
+	return value
 }
 
 // chosen tells whether a factor has a value that means something for the cell.

@@ -74,6 +74,32 @@ func TestTitlesAreWithoutFactorsThatMeanNothing(t *testing.T) {
 	}
 }
 
+func TestEtcdStandsBesideOurServers(t *testing.T) {
+	for _, below := range []string{"server", "mvcc"} { // floors of ours, with one below the server or none
+		recs := varied(3, "bolt", "pebble", "etcd")
+		for _, r := range recs {
+			r.Factors["target"], r.Durability = "server", results.DurabilityGroup
+			switch r.Factors["engine"] {
+			case "etcd":
+				r.Factors["target"], r.Factors["engine"] = "etcd", "-"
+			case "pebble":
+				r.Factors["target"] = below
+			}
+		}
+		found := 0
+		for _, p := range panelsOf(recs) {
+			if names := labelsIn(p); slices.Contains(names, "bolt") && slices.Contains(names, "etcd") {
+				found++
+			} else if slices.Contains(names, "etcd") {
+				t.Errorf("beside a %s, %q has %q", below, p.Title, names)
+			}
+		}
+		if found != 3 {
+			t.Errorf("beside a %s, etcd stands beside bolt in %d of 3", below, found)
+		}
+	}
+}
+
 func TestNoPanelHasMoreLinesThanCanBeToldApart(t *testing.T) {
 	engines := make([]string, 2*MaxLines+1)
 	for i := range engines {
