@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Stage is a histogram that a target kept by itself, of one stretch of the way that operations take
@@ -144,9 +145,35 @@ func (g *Groups) writeStages(b *bufio.Writer) {
 	fmt.Fprintln(b, "\nStages, median / p99:")
 	t.write(b)
 	for _, d := range docs {
-		fmt.Fprintf(b, "  %s: %s\n", d.Name, Inert(d.Doc))
+		g.writeStageDocs(b, d.Name)
 	}
 	fmt.Fprintln(b)
+}
+
+// writeStageDocs writes what a stage is, for each target where these do not mean the same.
+func (g *Groups) writeStageDocs(b *bufio.Writer, name string) {
+	var docs []string
+	targets := map[string][]string{} // by doc
+	for _, c := range g.Cells {
+		for _, s := range c.Stages() {
+			if s.Name != name {
+				continue
+			}
+			if targets[s.Doc] == nil {
+				docs = append(docs, s.Doc)
+			}
+			if t := Inert(c.Factors["target"]); !slices.Contains(targets[s.Doc], t) {
+				targets[s.Doc] = append(targets[s.Doc], t)
+			}
+		}
+	}
+	for _, doc := range docs {
+		of := ""
+		if len(docs) > 1 {
+			of = " of " + strings.Join(targets[doc], ", ")
+		}
+		fmt.Fprintf(b, "  %s%s: %s\n", name, of, Inert(doc))
+	}
 }
 
 // stageText is median and p99 of a stage: "12 / 340 µs", or with a unit each where they lie far apart.

@@ -36,6 +36,32 @@ func TestStagesAreShownBesideTheFigures(t *testing.T) {
 	}
 }
 
+func TestAStageThatIsNotTheSameEverywhereIsToldForEachTarget(t *testing.T) {
+	recs := staged()
+	for _, r := range recs {
+		if r.Factors["engine"] == "pebble" {
+			r.Factors["target"] = "server"
+			for i := range r.Stages {
+				if r.Stages[i].Name == "queue" {
+					r.Stages[i].Doc = "asked of the leader until it is in a batch"
+				}
+			}
+		}
+	}
+	var out bytes.Buffer
+	if err := results.WriteSummary(&out, recs, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n  queue of engine: asked until it is in a batch\n  queue of server: asked of the leader until it is in a batch\n",
+		"\n  sync: written until durable\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+}
+
 func TestStagesOfACellAreMergedFromItsRuns(t *testing.T) {
 	c := results.Group(staged()).Cells[0]
 	stages := c.Stages()
