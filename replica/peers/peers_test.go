@@ -417,9 +417,13 @@ func TestAPeerThatComesBackIsFoundAgain(t *testing.T) {
 		_ = c.Listeners[0].Close()
 		c.Listeners = []net.Listener{l}
 	})
-	for n := uint64(0); len(earB.messages) == 0; n++ {
+	for n, heard := uint64(0), false; !heard; n++ {
 		a.Send([]raft.Message{beat(1, 2, n)})
-		time.Sleep(time.Millisecond)
+		select { // whatever is not delivered is reported after it was dropped
+		case <-earB.messages:
+			heard = true
+		case <-earA.lost:
+		}
 	}
 }
 
