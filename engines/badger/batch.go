@@ -158,6 +158,7 @@ func (b *backend) commit(ba *batch) (err error) {
 			return b.guard.Fail(fmt.Errorf("badger: apply: %w", err))
 		}
 	}
+	b.mem.unmap()
 	return nil
 }
 

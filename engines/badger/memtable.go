@@ -25,7 +25,19 @@ type memtable struct {
 	at     []int         // logFile.writeAt
 	fid    []int         // logFile.fid
 	newest []int         // memTable.maxVersion
+	file   []int         // logFile.MmapFile
+	data   []int         // MmapFile.Data
+	gone   unmapped
 }
+
+// unmapped is what of the active log is not mapped any more.
+type unmapped struct {
+	fid   uint32
+	bytes uint32
+}
+
+// unmapBytes is how much of the log is written before it is unmapped, and a multiple of a page.
+const unmapBytes = 1 << 20
 
 var errLayout = errors.New("badger: this version of the library keeps its memtable differently")
 
@@ -63,7 +75,11 @@ func newMemtable(db *lib.DB) (*memtable, error) {
 	at, m.at = field(log, "writeAt")
 	fid, m.fid = field(log, "fid")
 	newest, m.newest = field(table, "maxVersion")
-	ok = ok && newest != nil && newest.Kind() == reflect.Uint64
+	file, embedded := field(log, "MmapFile")
+	data, d := field(file, "Data")
+	m.data = d
+	m.file = embedded
+	ok = ok && newest != nil && newest.Kind() == reflect.Uint64 && data != nil && data.Kind() == reflect.Slice && data.Elem().Kind() == reflect.Uint8
 	for _, t := range []reflect.Type{number, at, fid} {
 		ok = ok && t != nil && t.Kind() == reflect.Uint32
 	}
@@ -91,4 +107,21 @@ func (m *memtable) log() (fid uint32, at mark) {
 		end:     uint32(wal.FieldByIndex(m.at).Uint()),
 		version: mt.FieldByIndex(m.newest).Uint(),
 	}
+}
+
+// unmap takes what is written of the active log out of the process's page table, a mebibyte at a time:
+// nobody reads it again before the directory is opened, and the map would keep it in memory beside the
+// list that it is the log of. It stays in the system's cache, and is synced from there.
+func (m *memtable) unmap() {
+	fid, at := m.log()
+	if fid != m.gone.fid {
+		m.gone = unmapped{fid: fid}
+	}
+	end := at.end / unmapBytes * unmapBytes
+	if end <= m.gone.bytes {
+		return
+	}
+	data := m.mt.Elem().FieldByIndex(m.mtWal).Elem().FieldByIndex(m.file).Elem().FieldByIndex(m.data).Bytes()
+	leave(data[m.gone.bytes:end])
+	m.gone.bytes = end
 }
