@@ -14,7 +14,7 @@ import (
 // cellView is everything about one cell.
 type cellView struct {
 	Name     string
-	Look     plot.Look
+	Color    string
 	Label    string
 	Headline string
 	Repeat   string
@@ -80,7 +80,7 @@ func cellViews(in Input, panels []plot.Panel) []cellView {
 		for _, l := range p.Lines {
 			c := l.Cell
 			v := cellView{
-				Name: p.Title + " · " + l.Label, Look: l.Look,
+				Name: p.Title + " · " + l.Label, Color: l.Look.Hex(),
 				Label:    string(c.Durability) + ", " + string(c.Consistency),
 				Headline: grouped(c.Summary(results.Throughput()).Center) + " operations / s",
 				Ops:      opsViews(c.Runs), Stages: stageViews(c), Runs: runViews(c.Runs),

@@ -3,8 +3,8 @@
 // computes no statistic; it shows what package results derives from records.
 //
 // The life of a page: records become cells (results.Group) and panels (plot.Panels); the page's
-// text and tables are laid out in Go as plain strings, written through html/template, which escapes
-// every one of them for its place; the data of the figures goes beside them as JSON in a script
+// text and tables are laid out in Go as plain strings, written through markup, which escapes every
+// one of them; the data of the figures goes beside them as JSON in a script
 // block that no browser runs. report.js draws the figures from it, report.css dresses it; both are
 // embedded, and a Content-Security-Policy that knows only their two hashes forbids everything else,
 // so a hostile name in a record stays a name.

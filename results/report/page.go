@@ -1,8 +1,8 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
-	"html/template"
 	"slices"
 	"strings"
 	"time"
@@ -11,11 +11,10 @@ import (
 	"github.com/etalon-kv/etalon/results/plot"
 )
 
-// page is everything the template shows. All strings in it are plain text; the template escapes
-// them. Only Style and Script, which come from this package's own files, are trusted.
+// page is everything the markup shows. All strings in it are plain text, which is escaped. Only Style and
+// Script, which come from this package's own files, and Data, which is JSON without angle brackets, are raw.
 type page struct {
-	Style                 template.CSS
-	Script                template.JS
+	Style, Script         raw
 	StyleHash, ScriptHash string
 
 	Title     string
@@ -33,7 +32,7 @@ type page struct {
 	Environments []environment
 	Cells        []cellView
 	Method       []string
-	Data         figureData
+	Data         raw
 }
 
 // pair is a name with its value.
@@ -45,17 +44,21 @@ type environment struct {
 	Pairs []pair
 }
 
-func newPage(in Input) page {
+func newPage(in Input) (page, error) {
 	groups := results.Group(in.Records)
 	panels := plot.Panels(groups.Cells)
 	envs := environments(in.Records)
+	figures, err := json.Marshal(newFigureData(panels))
+	if err != nil {
+		return page{}, err
+	}
 	p := page{
-		Style: template.CSS(style), Script: template.JS(script),
+		Style: raw(style), Script: raw(script),
 		StyleHash: hash(style), ScriptHash: hash(script),
 		Title: title(in), Lede: lede(in.Records, len(groups.Cells)),
 		Verdicts: verdicts(groups), Warnings: warnings(in, groups),
 		Generated: in.Generated.UTC().Format("2 January 2006 15:04 UTC"), Command: results.Inert(in.Command),
-		Method: method, Data: newFigureData(panels),
+		Method: method, Data: raw(figures),
 	}
 	for i, e := range envs {
 		if i < 3 {
@@ -74,7 +77,7 @@ func newPage(in Input) page {
 	p.Columns, p.Rows = summary(panels)
 	p.SummaryNote = summaryNote(panels)
 	p.Cells = cellViews(in, panels)
-	return p
+	return p, nil
 }
 
 func title(in Input) string {

@@ -5,7 +5,6 @@ import (
 	_ "embed" // the page's sources
 	"encoding/base64"
 	"fmt"
-	"html/template"
 	"io"
 	"time"
 
@@ -36,11 +35,15 @@ type Input struct {
 // Write writes the page to w. Equal inputs give equal bytes. An input without valid records gives a
 // page that says so. The error is w's.
 func Write(w io.Writer, in Input) error {
-	t, err := template.New("page").Parse(pageSource)
+	m, err := parseMarkup(pageSource)
 	if err != nil {
 		return fmt.Errorf("report: parse the page: %w", err)
 	}
-	if err := t.Execute(w, newPage(in)); err != nil {
+	p, err := newPage(in)
+	if err != nil {
+		return fmt.Errorf("report: the figures of the page: %w", err)
+	}
+	if err := m.execute(w, p); err != nil {
 		return fmt.Errorf("report: write the page: %w", err)
 	}
 	return nil

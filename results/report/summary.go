@@ -28,7 +28,7 @@ type field struct {
 	Spread string
 	Sort   string
 	Number bool
-	Look   *plot.Look // set in the field that names the row
+	Color  string // set in the field that names the row
 }
 
 func text(s string) field {
@@ -90,7 +90,7 @@ func subjectHead(panels []plot.Panel) string {
 func summaryFields(l plot.Line, extra []string) []field {
 	c := l.Cell
 	name := text(results.Subject(c.Factors))
-	name.Look = &l.Look
+	name.Color = l.Look.Hex()
 	fields := []field{text(c.Factors["workload"]), name}
 	for _, f := range extra {
 		fields = append(fields, text(c.Factors[f]))

@@ -34,6 +34,6 @@ bin=$(cd "$bin" && pwd)
 cp go.mod go.sum "$work/" # what the product requires may have moved since these were written
 "$GO" build -mod=mod -modfile="$work/go.mod" -o "$bin/" ./etcd ./etcdctl ./ceiling ./serverrun
 (cd benchmark && "$GO" build -o "$bin/benchmark" go.etcd.io/etcd/v3/tools/benchmark)
-(cd ../.. && "$GO" build -o "$bin/etalon" ./cmd/etalon)
+(cd ../.. && "$GO" build -tags grpcnotrace -o "$bin/etalon" ./cmd/etalon) # as README.md installs it
 "$bin/serverrun" -bin "$bin" -dir "$DIR" -rounds "$ROUNDS" -seconds "$SECONDS_EACH" -engines "$ENGINES" \
 	-members "$MEMBERS" -clients "$CLIENTS" -parts "$PARTS" -keys "$KEYS"
