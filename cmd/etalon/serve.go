@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -116,11 +117,28 @@ type door struct {
 // nothing (2 % of the processor at 20,000 puts a second), and halves what it grows by.
 const gcPercent = 50
 
+// badgerGCPercent is gcPercent with badger: the arena of its memtable is more than half of the heap, but
+// has no pointers and costs a collection nothing, so this lets grow by half what is beside it.
+const badgerGCPercent = 20
+
+// frugal sets up the runtime for a member, which is expected to need little memory.
+func (o *serveOptions) frugal() {
+	if !o.pprof {
+		runtime.MemProfileRate = 0 // nobody can ask for the profile, and its table is a mebibyte
+	}
+	if _, set := os.LookupEnv("GOGC"); set {
+		return
+	}
+	percent := gcPercent
+	if o.engine == "badger" {
+		percent = badgerGCPercent
+	}
+	debug.SetGCPercent(percent)
+}
+
 // serve runs the member until ctx ends or it fails.
 func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) (err error) {
-	if _, set := os.LookupEnv("GOGC"); !set {
-		debug.SetGCPercent(gcPercent)
-	}
+	o.frugal()
 	var closers []func() error // in the order in which things were opened
 	defer func() {
 		for i := len(closers) - 1; i >= 0; i-- {
