@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -28,7 +27,7 @@ type canvas struct {
 }
 
 func newCanvas(c vg.CanvasSizer) *canvas {
-	return &canvas{c: draw.New(c), fonts: font.NewCache(liberation.Collection())}
+	return &canvas{c: draw.New(c), fonts: font.NewCache(faces())}
 }
 
 // width and height are the page's, in points.
@@ -49,7 +48,8 @@ type letters struct {
 }
 
 func (c *canvas) style(l letters) text.Style {
-	f := font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(l.size)}
+	f := typeface
+	f.Size = vg.Points(l.size)
 	if l.bold {
 		f.Weight = xfont.WeightBold
 	}
