@@ -41,37 +41,68 @@ const (
 	aheadBytes = 8 * lineBytes
 )
 
-// touch reads from the page called id, a child of parent, where the key with the head k seems to
-// stand. The result is of no use; it is there because the compiler leaves out reads
+// want is what a lookup seems to need of a page: its header, the elements called at and behind it,
+// and from and to, where their keys and values stand. All count from the start of the map.
+type want struct{ page, at, from, to uint64 }
+
+// want is what a lookup of the head k needs of the page called id, a child of parent; nothing, which
+// is all zeroes, of one that is not there.
+func (t *tree) want(parent, id uint64, r reach, k uint64) want {
+	if id >= uint64(len(t.data))/t.pageBytes {
+		return want{}
+	}
+	page := id * t.pageBytes
+	f := form(t.forms.below(parent).Load())
+	n := f.elements()
+	if n == 0 || !r.known {
+		return want{page: page, at: page, from: page, to: page + blindBytes} // pages are longer
+	}
+	i := r.place(n, k)
+	from := f.from(i)
+	to := from + f.itemBytes()
+	if f.leaf() {
+		to = min(to, from+aheadBytes)
+	} else { // the one behind it is its end
+		to += f.itemBytes()
+	}
+	if uint64(to) > uint64(len(t.data))-page {
+		return want{}
+	}
+	return want{page: page, at: page + uint64(element(i)), from: page + uint64(from), to: page + uint64(to)}
+}
+
+// touch reads all of w. The result is of no use; it is there because the compiler leaves out reads
 // without one.
 //
 //go:noinline
-func (t *tree) touch(parent, id uint64, r reach, k uint64) (sum byte) {
-	if id >= uint64(len(t.data))/t.pageBytes {
+func (t *tree) touch(w want) byte {
+	if w.to == 0 {
 		return 0
 	}
-	data := t.data[id*t.pageBytes:]
-	f := form(t.forms.below(parent).Load())
-	if n := f.elements(); n != 0 && r.known {
-		i := r.place(n, k)
-		at, from := element(i), f.from(i)
-		to := from + f.itemBytes()
-		if f.leaf() {
-			to = min(to, from+aheadBytes)
-		} else { // the one behind it is its end
-			to += f.itemBytes()
-		}
-		if to > len(data) {
-			return 0
-		}
-		sum = data[0] + data[at] + data[at+elementBytes] + data[to-1]
-		for ; from < to; from += lineBytes {
-			sum += data[from]
-		}
-		return sum
+	return t.data[w.at] + t.touchRest(w)
+}
+
+// touchRest reads of w what is in other lines than at.
+func (t *tree) touchRest(w want) (sum byte) {
+	sum = t.data[w.page] + t.data[w.at+elementBytes] + t.data[w.to-1]
+	for at := w.from; at < w.to; at += lineBytes {
+		sum += t.data[at]
 	}
-	for at := 0; at < blindBytes; at += lineBytes { // pages are longer
-		sum += data[at]
+	return sum
+}
+
+// touchAll is touch of some. It reads once from each page before it reads more of any: then the
+// processor goes far enough ahead to look up many addresses at a time, which take it longer than
+// what stands there.
+//
+//go:noinline
+func (t *tree) touchAll(some []want) (sum byte) {
+	data := t.data
+	for i := range some {
+		sum += data[some[i].at]
+	}
+	for i := range some {
+		sum += t.touchRest(some[i])
 	}
 	return sum
 }

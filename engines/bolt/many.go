@@ -136,6 +136,7 @@ type lookups struct {
 	tree *tree
 	keys [][]byte
 	at   [batchKeys]spot
+	want [batchKeys]want // of their pages
 	sink byte
 }
 
@@ -165,13 +166,19 @@ func (l *lookups) descend() (size int) {
 }
 
 func (l *lookups) touch() {
-	last := uint64(0)
+	last, n := uint64(0), 0
 	for i := range l.keys {
-		if s := &l.at[i]; s.id != last {
-			l.sink += l.tree.touch(s.parent, s.id, s.reach, s.head)
-			last = s.id
+		s := &l.at[i]
+		if s.id == last {
+			continue
+		}
+		last = s.id
+		if w := l.tree.want(s.parent, s.id, s.reach, s.head); w.to > 0 {
+			l.want[n] = w
+			n++
 		}
 	}
+	l.sink += l.tree.touchAll(l.want[:n])
 }
 
 // open opens the page of every spot. It tells whether they are leaves: all are, or none is.

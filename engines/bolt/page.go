@@ -241,7 +241,7 @@ func (r reach) within(p *page, i int) reach {
 func (t *tree) lookup(key []byte) ([]byte, bool) {
 	k, parent, id, r := headOf(key), uint64(0), t.root, reach{}
 	for range maxLevels {
-		t.touch(parent, id, r, k)
+		t.touch(t.want(parent, id, r, k))
 		p := t.page(id)
 		guess := r.guess(&p, k)
 		t.learn(parent, &p, guess, k)
