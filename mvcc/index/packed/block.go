@@ -265,6 +265,61 @@ func (b *block) splice(s *scratch, i int, replace bool, head uint32, item []byte
 	return c, true
 }
 
+// stitch is an item that a block gets: in the place of the i-th, or before it.
+type stitch struct {
+	i       int
+	replace bool
+	head    uint32
+	end     int // of the item in the memory that all share
+}
+
+// weave is splice of several items, in the order of their places, for a block that is not wide.
+func (b *block) weave(s *scratch, news []stitch, items []byte) (block, bool) {
+	n, p := int(b.n), int(b.prefix)
+	m, size := n, len(b.data)-p-6*n+len(items)
+	for _, st := range news {
+		if !st.replace {
+			m++
+			continue
+		}
+		size -= len(b.item(st.i))
+	}
+	if size > maxNarrow {
+		return block{}, false
+	}
+	c := block{prefix: b.prefix, n: uint16(m), data: s.take(p + 6*m + size)}
+	copy(c.data, b.data[:p])
+	heads, ends, to := c.data[p:], c.data[p+4*m:], c.data[p+6*m:]
+	oldHeads, oldEnds, old := b.data[p:], b.data[p+4*n:], b.data[p+6*n:]
+	i, j, from, at := 0, 0, 0, 0 // the next item of b and of c, and where they begin
+	keep := func(until int) {    // the items of b before that
+		if i == until {
+			return
+		}
+		copy(heads[4*j:], oldHeads[4*i:4*until])
+		end := from
+		for ; i < until; i, j = i+1, j+1 {
+			end = int(binary.LittleEndian.Uint16(oldEnds[2*i:]))
+			binary.LittleEndian.PutUint16(ends[2*j:], uint16(end-from+at))
+		}
+		at += copy(to[at:], old[from:end])
+		from = end
+	}
+	start := 0
+	for _, st := range news {
+		keep(st.i)
+		binary.LittleEndian.PutUint32(heads[4*j:], st.head)
+		at += copy(to[at:], items[start:st.end])
+		binary.LittleEndian.PutUint16(ends[2*j:], uint16(at))
+		start, j = st.end, j+1
+		if st.replace {
+			from, i = b.end(i), i+1
+		}
+	}
+	keep(n)
+	return c, true
+}
+
 // part is the items [from, to) of b, made in s, which is not the memory of b; false if the keys would
 // begin with more than the prefix of b, or are wide.
 func (b *block) part(s *scratch, from, to int) (block, bool) {

@@ -24,12 +24,13 @@ type Index struct {
 	// What follows is scratch memory: it saves allocations and means nothing between calls.
 	path path
 	revs [maxShort + 1]history.Rev
-	item []byte
+	item []byte // or several
 	pack []byte
 	data scratch // of the block that rewrite makes
 	room scratch // of all others
 	list []entry
 	text []byte // the keys of list
+	news []stitch
 }
 
 // limits are the most that nodes hold; tests make them small, for trees that are high.
@@ -146,7 +147,7 @@ func (x *Index) write(key []byte, rev index.Revision, at spot, tombstone bool) {
 func (x *Index) placeOne(old, next *page) {
 	p := &x.path
 	for d := range p.depth { // before any of the change can be seen
-		if n := p.places[d].node; n.newest.Load() != next.newest {
+		if n := p.places[d].node; n.newest.Load() < next.newest {
 			n.newest.Store(next.newest)
 		}
 	}

@@ -16,7 +16,7 @@ const maxMerge = 4096
 func (x *Index) Restore(chunk []index.Record) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	defer func() { x.list, x.text = nil, nil }() // larger than any other write needs
+	defer func() { x.list, x.text, x.news = nil, nil, nil }() // larger than any other write needs
 	for i := 1; i < len(chunk); i++ {
 		if bytes.Compare(chunk[i].Key, chunk[i-1].Key) < 0 {
 			return fmt.Errorf("%w: key %q stands behind %q", index.ErrContradiction, chunk[i].Key, chunk[i-1].Key)
@@ -29,12 +29,88 @@ func (x *Index) Restore(chunk []index.Record) error {
 		for n < len(chunk) && n < maxMerge && (upper == nil || bytes.Compare(chunk[n].Key, upper) < 0) {
 			n++
 		}
-		if err := x.merge(l, chunk[:n]); err != nil {
+		done, err := false, error(nil)
+		if n <= 2*x.lim.leafKeys {
+			done, err = x.add(l, chunk[:n])
+		}
+		if !done && err == nil {
+			err = x.merge(l, chunk[:n])
+		}
+		if err != nil {
 			return err
 		}
 		chunk = chunk[n:]
 	}
 	return nil
+}
+
+// add is merge for a few records that fit the form of the leaf: what the leaf has moves, and is not
+// taken apart. Not done: nothing was changed.
+func (x *Index) add(p *page, records []index.Record) (done bool, err error) {
+	l := p.open()
+	if l.n == 0 || l.wide || len(l.long) > 0 {
+		return false, nil
+	}
+	next := leaf{base: l.base, newest: l.newest, live: l.live, loose: l.loose}
+	last, stats := x.last, x.stats
+	x.item, x.news = x.item[:0], x.news[:0]
+	for len(records) > 0 {
+		key := records[0].Key
+		if !bytes.HasPrefix(key, l.data[:l.prefix]) {
+			return false, nil
+		}
+		i, found := l.search(key)
+		h := history.History{}
+		if found {
+			h = l.history(i, x.revs[:0])
+		}
+		had, wasLive, wasLoose := h.Len(), found && h.Live(), found && isLoose(&h)
+		for len(records) > 0 && bytes.Equal(records[0].Key, key) {
+			if h, err = h.Add(&records[0]); err != nil {
+				return false, err
+			}
+			records = records[1:]
+		}
+		if h.Len() > maxShort {
+			return false, nil
+		}
+		if newest := h.Newest().Revision(); newest.Compare(last) > 0 {
+			last = newest
+		}
+		next.newest = max(next.newest, h.Newest().Main)
+		next.live += uint16(btoi(h.Live()) - btoi(wasLive))
+		next.loose += uint16(btoi(isLoose(&h)) - btoi(wasLoose))
+		stats.Keys += btoi(!found)
+		stats.Revisions += h.Len() - had
+		e := entry{key: key, pack: x.pack[:0]}
+		e.set(&h, l.base)
+		if e.form == formShort {
+			x.pack = e.pack
+		}
+		rest := key[l.prefix:]
+		head, headLen := headOf(rest)
+		x.item = append(e.appendPayload(x.item, byte(headLen), l.base, 0), rest[headLen:]...)
+		x.news = append(x.news, stitch{i: i, replace: found, head: head, end: len(x.item)})
+	}
+	if next.block, done = l.weave(&x.data, x.news, x.item); !done {
+		return false, nil
+	}
+	x.last, x.stats = last, stats
+	x.newest.Store(x.last.Main)
+	switch n := int(next.n); {
+	case !next.full(x.lim):
+		x.placeOne(p, next.seal(&x.data))
+	case len(next.data) > x.lim.leafBytes:
+		x.gather(&next, 0, n)
+		x.putLeaves(p)
+	default:
+		var leaves []*page
+		for i, parts := 0, x.parts(n); i < parts; i++ {
+			leaves = append(leaves, x.part(&next, i*n/parts, (i+1)*n/parts))
+		}
+		x.place(p, leaves)
+	}
+	return true, nil
 }
 
 // merge adds records to the leaf at the end of x.path, which covers them.
@@ -84,15 +160,20 @@ func (x *Index) merge(p *page, records []index.Record) error {
 	return nil
 }
 
-// putLeaves puts leaves of x.list in the place of old at the end of x.path. If they are several
-// they are filled to three quarters, which leaves room for some puts before the first split.
+// parts is how many leaves are made of n keys. If they are several they are filled to three quarters,
+// which leaves room for some puts before the first split.
+func (x *Index) parts(n int) int {
+	if n <= x.lim.leafKeys {
+		return 1
+	}
+	good := x.lim.leafKeys * 3 / 4
+	return (n + good - 1) / good
+}
+
+// putLeaves puts leaves of x.list in the place of old at the end of x.path.
 func (x *Index) putLeaves(old *page) {
 	var leaves []*page
-	parts := 1
-	if len(x.list) > x.lim.leafKeys {
-		good := x.lim.leafKeys * 3 / 4
-		parts = (len(x.list) + good - 1) / good
-	}
+	parts := x.parts(len(x.list))
 	for i := range parts {
 		lo, hi := i*len(x.list)/parts, (i+1)*len(x.list)/parts
 		leaves = x.divideLeaf(leaves, x.list[lo:hi], false)
