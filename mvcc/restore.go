@@ -11,9 +11,16 @@ import (
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
-// chunkRecords is how many records are sorted and given to the index at once: an index touches each
-// of its leaves once a chunk, so larger chunks are cheaper, and take more memory.
-const chunkRecords = 1 << 17
+// An index touches each of its leaves once a chunk, so what is sorted and given to it at once grows
+// with it, from minChunk to maxChunk records. Of the largest, four may be under way, with 100 bytes a
+// record: less than half of what an index takes when they have become so large.
+const (
+	minChunk = 1 << 17
+	maxChunk = 1 << 19
+)
+
+// chunkRecords is how many records the chunk takes that follows n of them.
+func chunkRecords(n int64) int { return int(min(max(n/8, minChunk), maxChunk)) }
 
 // chunk is a piece of the history on its way into the index.
 type chunk struct {
@@ -163,7 +170,7 @@ func (sc *scanner) run(ctx context.Context, emit func(*chunk) error) error {
 			return &CorruptError{What: fmt.Sprintf("%x is no revision", it.Key())}
 		}
 		if c == nil {
-			c = &chunk{sorted: make(chan struct{}), records: make([]index.Record, 0, chunkRecords)}
+			c = &chunk{sorted: make(chan struct{}), records: make([]index.Record, 0, chunkRecords(sc.n))}
 		}
 		r, err := decode(rev, it.Key(), it.Value())
 		if err != nil {
@@ -179,7 +186,7 @@ func (sc *scanner) run(ctx context.Context, emit func(*chunk) error) error {
 		c.records = append(c.records, index.Record{
 			Key: sc.keep(r.kv.Key), Rev: rev, CreateRev: r.kv.CreateRevision, Version: r.kv.Version, Tombstone: r.tombstone,
 		})
-		if len(c.records) == chunkRecords {
+		if len(c.records) == cap(c.records) {
 			if err := emit(c); err != nil {
 				return err
 			}

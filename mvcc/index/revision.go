@@ -46,16 +46,17 @@ func (r *Record) Compare(o *Record) int {
 	return r.Rev.Compare(o.Rev)
 }
 
-// SortRecords sorts a chunk for Restore. It is the larger part of the work of a restore, and
-// chunks can be sorted in parallel.
+// SortRecords sorts a chunk for Restore, and copies the keys into one piece of memory in their order,
+// in which Restore meets them. Chunks can be sorted in parallel.
 func SortRecords(chunk []Record) {
 	if len(chunk) < 2 {
 		return
 	}
 	// What all keys begin with is compared once; the eight bytes behind it decide most of the
 	// other comparisons without touching the keys.
-	shared := len(chunk[0].Key)
+	shared, size := len(chunk[0].Key), 0
 	for i := range chunk {
+		size += len(chunk[i].Key)
 		shared = min(shared, CommonPrefix(chunk[0].Key, chunk[i].Key))
 	}
 	type ref struct {
@@ -72,9 +73,11 @@ func SortRecords(chunk []Record) {
 		}
 		return chunk[a.at].Compare(&chunk[b.at])
 	})
-	sorted := make([]Record, len(chunk))
+	sorted, keys := make([]Record, len(chunk)), make([]byte, 0, size)
 	for i, r := range refs {
 		sorted[i] = chunk[r.at]
+		keys = append(keys, sorted[i].Key...)
+		sorted[i].Key = keys[len(keys)-len(sorted[i].Key) : len(keys) : len(keys)]
 	}
 	copy(chunk, sorted)
 }

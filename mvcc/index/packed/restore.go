@@ -16,17 +16,25 @@ const maxMerge = 4096
 func (x *Index) Restore(chunk []index.Record) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	defer func() { x.list, x.text, x.news = nil, nil, nil }() // larger than any other write needs
-	for i := 1; i < len(chunk); i++ {
-		if bytes.Compare(chunk[i].Key, chunk[i-1].Key) < 0 {
-			return fmt.Errorf("%w: key %q stands behind %q", index.ErrContradiction, chunk[i].Key, chunk[i-1].Key)
-		}
-	}
+	defer func() { x.list, x.text, x.news, x.item = nil, nil, nil, nil }() // larger than any other write needs
+	var prev []byte
+	touched := 0 // of the records that chunk has left
 	for len(chunk) > 0 {
 		l := x.path.descend(x.root.Load(), chunk[0].Key)
+		if touched <= 0 {
+			touched = x.ahead(chunk)
+		}
 		upper := x.path.upper()
 		n := 0
-		for n < len(chunk) && n < maxMerge && (upper == nil || bytes.Compare(chunk[n].Key, upper) < 0) {
+		for n < len(chunk) && n < maxMerge {
+			key := chunk[n].Key
+			if bytes.Compare(key, prev) < 0 {
+				return fmt.Errorf("%w: key %q stands behind %q", index.ErrContradiction, key, prev)
+			}
+			if upper != nil && bytes.Compare(key, upper) >= 0 {
+				break
+			}
+			prev = key
 			n++
 		}
 		done, err := false, error(nil)
@@ -40,8 +48,29 @@ func (x *Index) Restore(chunk []index.Record) error {
 			return err
 		}
 		chunk = chunk[n:]
+		touched -= n
 	}
 	return nil
+}
+
+// ahead touches leaves that the next records belong to, which are below the node at the end of x.path,
+// so that the waits for their memory overlap. It returns of how many records, at least 1.
+func (x *Index) ahead(records []index.Record) (n int) {
+	node := x.path.places[x.path.depth-1].node
+	var room [leavesAhead]*page
+	some, last := room[:0], -1
+	for n < len(records) && len(some) < len(room) {
+		i := node.child(records[n].Key)
+		if i != last {
+			some, last = append(some, node.leaves[i].Load()), i
+		}
+		n++
+		if i == int(node.n) { // or of another node
+			break
+		}
+	}
+	touchAll(some)
+	return n
 }
 
 // add is merge for a few records that fit the form of the leaf: what the leaf has moves, and is not
