@@ -57,12 +57,12 @@ func (m *measurement) measure(ctx context.Context) (counts, error) {
 		generator := own.since(now, now.rssBytes)
 		m.record.Generator = &generator
 	}
-	m.record.Stages = m.takeStages()
 	if m.beside != nil {
 		m.beside.mark()
 	}
 	m.sampleRest()
 	m.after = m.cutUsage
+	m.record.Stages = m.takeStages()
 	if m.Schedule != nil && m.Measure > 0 {
 		m.droppedBy = unsent(m.Schedule, m.pace.next, m.Measure)
 		if m.Ops > 0 {
@@ -70,6 +70,13 @@ func (m *measurement) measure(ctx context.Context) (counts, error) {
 		}
 	}
 	return counts{m.sum.Ops, m.sum.Errors}, nil
+}
+
+// bound makes the phase in the record that of the workers. A remote target takes its time to tell
+// its stages before and after them, and no operation is under way then.
+func (m *measurement) bound() {
+	p := &m.record.Phases[len(m.record.Phases)-1]
+	p.Start, p.Duration = m.pace.start-m.began, m.duration
 }
 
 // sample ends an interval of the time series.

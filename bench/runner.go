@@ -202,6 +202,7 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.phase(ctx, "measure", r.Measure, m.measure); err != nil {
 		return err
 	}
+	m.bound()
 	if err := r.phase(ctx, "drain", 0, m.drain); err != nil {
 		return err
 	}

@@ -40,3 +40,40 @@ func TestStagesAreThoseOfTheMeasuredPhase(t *testing.T) {
 		}
 	})
 }
+
+// slowStages takes a second to tell its stages.
+type slowStages struct{ stagedTarget }
+
+func (s slowStages) TakeStages() []results.Stage {
+	time.Sleep(time.Second)
+	return s.stagedTarget.TakeStages()
+}
+
+func TestATargetThatIsSlowToTellItsStagesIsNotMadeSlowerByIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target := slowStages{stagedTarget{newMapTarget(), NewStages(results.Stage{Name: "work"})}}
+		target.before = func(context.Context, *Op) error {
+			time.Sleep(time.Millisecond)
+			return nil
+		}
+		r := &Runner{
+			Source: mustWorkload(t, Spec{Workload: "put", Records: 100}), Target: target,
+			Workers: 4, Warmup: time.Second, Measure: 2 * time.Second, clock: newSleepClock(),
+		}
+		rec, err := r.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rate, ok := results.Throughput().Of(rec); !ok || rate != 4000 {
+			t.Errorf("%v op/s, want 4000: four workers, a millisecond an operation", rate)
+		}
+		var sampled time.Duration
+		for _, s := range rec.Series {
+			sampled += s.Duration
+		}
+		phase, _ := rec.Measured()
+		if warmup := rec.Phases[len(rec.Phases)-4]; phase.Duration != 2*time.Second || sampled != phase.Duration || phase.Start < warmup.Start+warmup.Duration+time.Second {
+			t.Errorf("measured %+v after %+v, intervals of %v together", phase, warmup, sampled)
+		}
+	})
+}
