@@ -2,6 +2,7 @@ package suite
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -69,11 +70,10 @@ type Run struct {
 
 // Validate checks the suite against the factors that exist.
 func (s *Suite) Validate(factors []Factor) error {
+	if err := checkName(s.Name); err != nil {
+		return fmt.Errorf("suite: %w", err)
+	}
 	switch {
-	case s.Name == "":
-		return fmt.Errorf("suite: no name given")
-	case strings.ContainsFunc(s.Name, func(r rune) bool { return !isNameRune(r) }):
-		return fmt.Errorf("suite: name %q, accepted: letters, digits, '-', '_' and '.'", s.Name)
 	case s.Reps < 1 || s.Reps > MaxReps:
 		return fmt.Errorf("suite: reps %d, accepted: 1 to %d", s.Reps, MaxReps)
 	case s.Duration <= 0 || s.Duration > MaxDuration:
@@ -92,6 +92,16 @@ func (s *Suite) Validate(factors []Factor) error {
 				return fmt.Errorf("suite: exclude: %w", err)
 			}
 		}
+	}
+	return nil
+}
+
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("no name given")
+	case strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) }):
+		return fmt.Errorf("name %q, accepted: letters, digits, '-', '_' and '.'", name)
 	}
 	return nil
 }
@@ -157,6 +167,23 @@ func (s *Suite) Cells(factors []Factor) ([]map[string]string, error) {
 		cells = next
 	}
 	return s.reduce(cells, factors)
+}
+
+// Idle returns the factors that the suite sets although they mean nothing in any of its cells: whoever
+// wrote it believes that they are varied.
+func (s *Suite) Idle(factors []Factor) ([]Factor, error) {
+	cells, err := s.Cells(factors)
+	if err != nil {
+		return nil, err
+	}
+	var idle []Factor
+	for _, f := range factors {
+		used := slices.ContainsFunc(cells, func(c map[string]string) bool { return c[f.Name] != NotApplicable })
+		if s.Factors[f.Name] != nil && !used {
+			idle = append(idle, f)
+		}
+	}
+	return idle, nil
 }
 
 // reduce blanks the factors that do not apply, merges the cells that are then equal, and drops

@@ -25,7 +25,7 @@ func oneOf(kind string, accepted ...string) func(string) error {
 func testFactors() []Factor {
 	return []Factor{
 		{Name: "target", Default: "engine", Check: oneOf("target", "engine", "null")},
-		{Name: "engine", Default: "bolt", Check: oneOf("engine", "mem", "bolt", "pebble"),
+		{Name: "engine", Default: "bolt", Doc: "where data is kept", Check: oneOf("engine", "mem", "bolt", "pebble"),
 			Applies: func(c map[string]string) bool { return c["target"] != "null" }},
 		{Name: "workload", Default: "put", Check: oneOf("workload", "put", "get", "scan")},
 		{Name: "clients", Default: "1", Check: func(v string) error {
@@ -177,8 +177,19 @@ func TestParseReadsEveryField(t *testing.T) {
 }
 
 func TestParseNamesPlaceAndRightWord(t *testing.T) {
-	refuse := func(component string, _ map[string]any) error {
-		return oneOf("component", "pebble")(component)
+	refuse := func(component string, options map[string]any) error {
+		if err := oneOf("component", "pebble")(component); err != nil {
+			return err
+		}
+		for name := range options {
+			if err := oneOf("option", "a", "b")(name); err != nil {
+				return err
+			}
+		}
+		if len(options) == 2 {
+			return errors.New("a and b together")
+		}
+		return nil
 	}
 	for _, c := range []struct{ name, yaml, want string }{
 		{"an unknown field", "name: x\nrep: 3\n", `f:2:1: unknown field "rep", did you mean "reps"?`},
@@ -195,10 +206,19 @@ func TestParseNamesPlaceAndRightWord(t *testing.T) {
 		{"a scalar for the factors", "name: x\nfactors: 3\n", `f:2:10: factors must be a mapping`},
 		{"an unknown component", "name: x\noptions:\n  peble: {a: 1}\n", `f:3:3: unknown component "peble", did you mean "pebble"?`},
 		{"an infinite option", "name: x\noptions:\n  pebble: {a: .inf}\n", `f:3:15: .inf, accepted: a finite number`},
-		{"an unknown exclusion", "name: x\nexclude: [{engine: foo}]\n", `f:2:12: factor engine: unknown engine "foo"`},
+		{"an unknown option", "name: x\noptions:\n  pebble:\n    a: 1\n    aa: 1\n", `f:5:5: unknown option "aa", did you mean "a"?`},
+		{"options that do not go together", "name: x\noptions:\n  pebble:\n    a: 1\n    b: 1\n", `f:3:3: a and b together`},
+		{"an option without value", "name: x\noptions:\n  pebble: {a: null}\n", `f:3:15: a plain value is wanted here`},
+		{"a factor without value", "name: x\nfactors:\n  engine: ~\n", `f:3:11: a plain value is wanted here`},
+		{"a factor with nothing behind it", "name: x\nfactors:\n  engine:\n  workload: put\n", `f:3:9: a plain value is wanted here`},
+		{"null for what has no such value", "name: x\nfactors: {engine: null}\n", `f:2:19: factor engine: unknown engine "null"`},
+		{"a factor that means nothing", "name: x\nfactors:\n  target: 'null'\n  engine: [bolt, mem]\n", `f:4:3: factor engine (where data is kept) means nothing in any cell`},
+		{"no cell", "name: x\nfactors: {engine: mem}\nexclude: [{engine: mem}]\n", `f:1:1: suite: x has no cells left`},
+		{"an unknown factor in an exclusion", "name: x\nexclude: [{engin: foo}]\n", `f:2:12: unknown factor "engin"`},
+		{"an unknown exclusion", "name: x\nexclude: [{engine: foo}]\n", `f:2:20: factor engine: unknown engine "foo"`},
 		{"bad syntax", "name: x\n\tfactors: y\n", `f:2:`},
-		{"no name", "reps: 3\n", `no name given`},
-		{"a path as name", "name: ../x\n", `name "../x"`},
+		{"no name", "reps: 3\n", `f:1:1: suite: no name given`},
+		{"a path as name", "name: ../x\n", `f:1:7: name "../x"`},
 		{"nothing", "", `no suite in it`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -211,6 +231,13 @@ func TestParseNamesPlaceAndRightWord(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+func TestATargetMayBeCalledNull(t *testing.T) {
+	s, err := Parse("f", []byte("name: x\nfactors: {target: [null, engine]}\n"), Suite{Reps: 1, Duration: time.Second}, testFactors(), nil)
+	if err != nil || !slices.Equal(s.Factors["target"], []string{"null", "engine"}) {
+		t.Errorf("%v, %v", s.Factors, err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/etalon-kv/etalon/internal/nearest"
 )
@@ -60,6 +61,13 @@ func Parse(file string, data []byte, defaults Suite, factors []Factor, checkOpti
 	if err := p.suite.Validate(factors); err != nil {
 		return Suite{}, p.at(tree.Docs[0].Body, err)
 	}
+	idle, err := p.suite.Idle(factors)
+	if err != nil {
+		return Suite{}, p.at(tree.Docs[0].Body, err)
+	}
+	if len(idle) > 0 {
+		return Suite{}, p.at(p.factorNodes[idle[0].Name], fmt.Errorf("factor %s (%s) means nothing in any cell of this suite", idle[0].Name, idle[0].Doc))
+	}
 	return p.suite, nil
 }
 
@@ -68,6 +76,7 @@ type yamlReader struct {
 	factors      []Factor
 	checkOptions func(string, map[string]any) error
 	suite        Suite
+	factorNodes  map[string]ast.Node // their names in the file
 }
 
 // at puts a position to an error, unless it has one already.
@@ -77,6 +86,11 @@ func (p *yamlReader) at(n ast.Node, err error) error {
 		return err
 	}
 	e := &PositionError{File: p.file, Err: err}
+	if m, ok := n.(ast.MapNode); ok { // whose own token is a colon
+		if it := m.MapRange(); it.Next() {
+			n = it.Key()
+		}
+	}
 	if n != nil && n.GetToken() != nil && n.GetToken().Position != nil {
 		e.Line, e.Column = n.GetToken().Position.Line, n.GetToken().Position.Column
 	}
@@ -100,7 +114,9 @@ func (p *yamlReader) document(body ast.Node) error {
 		var err error
 		switch key {
 		case "name":
-			p.suite.Name, err = p.scalar(value)
+			if p.suite.Name, err = p.scalar(value); err == nil {
+				err = checkName(p.suite.Name)
+			}
 		case "doc":
 			p.suite.Doc, err = p.scalar(value)
 		case "seed":
@@ -150,12 +166,18 @@ func (p *yamlReader) mapping(n ast.Node, what string, visit func(key string, key
 	return nil
 }
 
-// scalar returns a plain value as it is written in the file: 08 stays "08", 1s is "1s".
+// scalar returns a plain value as it is written in the file: 08 stays "08", 1s is "1s", and null, which
+// is the name of a target, "null".
 func (p *yamlReader) scalar(n ast.Node) (string, error) {
 	switch n := n.(type) {
 	case *ast.LiteralNode:
 		return n.Value.Value, nil
-	case *ast.NullNode, ast.MapNode, *ast.SequenceNode, *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, nil:
+	case *ast.NullNode:
+		if word := n.GetToken().Value; word == "null" && n.GetToken().Type == token.NullType {
+			return word, nil
+		}
+		return "", p.at(n, errors.New("a plain value is wanted here"))
+	case ast.MapNode, *ast.SequenceNode, *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, nil:
 		return "", p.at(n, errors.New("a plain value is wanted here"))
 	default:
 		return n.GetToken().Value, nil
@@ -206,7 +228,7 @@ func (p *yamlReader) readFactors(n ast.Node) error {
 	if merged == nil {
 		merged = make(map[string][]string)
 	}
-	p.suite.Factors = merged
+	p.suite.Factors, p.factorNodes = merged, make(map[string]ast.Node)
 	return p.mapping(n, "factors", func(name string, nameNode, value ast.Node) error {
 		f, ok := find(p.factors, name)
 		if !ok {
@@ -227,7 +249,7 @@ func (p *yamlReader) readFactors(n ast.Node) error {
 		if len(values) == 0 {
 			return p.at(value, fmt.Errorf("factor %s has no values", name))
 		}
-		merged[name] = values
+		merged[name], p.factorNodes[name] = values, nameNode
 		return nil
 	})
 }
@@ -245,7 +267,11 @@ func (p *yamlReader) readExclude(n ast.Node) error {
 				return err
 			}
 			cell[name] = v
-			return p.at(nameNode, checkFactor(p.factors, name, []string{v}))
+			err = checkFactor(p.factors, name, []string{v})
+			if _, ok := find(p.factors, name); ok {
+				return p.at(value, err)
+			}
+			return p.at(nameNode, err)
 		})
 		if err != nil {
 			return err
@@ -266,16 +292,31 @@ func (p *yamlReader) readOptions(n ast.Node) error {
 		if !ok {
 			return p.at(value, fmt.Errorf("the options of %s must be a mapping (name: value)", component))
 		}
-		if p.checkOptions != nil {
-			if err := p.checkOptions(component, options); err != nil {
-				return p.at(keyNode, err)
-			}
-		}
 		all[component] = options
+		if p.checkOptions == nil {
+			return nil
+		}
+		if err := p.checkOptions(component, options); err != nil {
+			return p.at(p.wrongOption(component, options, keyNode, value), err)
+		}
 		return nil
 	})
 	p.suite.Options = all
 	return err
+}
+
+// wrongOption is the place of the first option that is wrong by itself, or that of the component if all
+// are well but not together.
+func (p *yamlReader) wrongOption(component string, options map[string]any, keyNode, value ast.Node) ast.Node {
+	if p.checkOptions(component, nil) != nil {
+		return keyNode
+	}
+	for it := value.(ast.MapNode).MapRange(); it.Next(); {
+		if name, err := p.scalar(it.Key()); err == nil && p.checkOptions(component, map[string]any{name: options[name]}) != nil {
+			return it.Key()
+		}
+	}
+	return keyNode
 }
 
 // plain decodes a value of scalars, lists and mappings. Numbers are finite, aliases and tags are
@@ -309,6 +350,8 @@ func (p *yamlReader) plain(n ast.Node, depth int) (any, error) {
 		return v.Value, nil
 	case *ast.FloatNode:
 		return v.Value, nil
+	case *ast.NullNode:
+		return nil, p.at(n, errors.New("a plain value is wanted here"))
 	case *ast.InfinityNode, *ast.NanNode:
 		return nil, p.at(n, fmt.Errorf("%s, accepted: a finite number", n.GetToken().Value))
 	default:

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/etalon-kv/etalon/internal/nearest"
 )
 
 // Exit statuses.
@@ -57,7 +61,7 @@ func etalon(ctx context.Context, args []string, tty terminal) int {
 	root.SetIn(tty.in)
 	root.SetOut(tty.out)
 	root.SetErr(tty.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(
 		runCommand(tty), benchCommand(tty), reportCommand(tty), plotCommand(tty), compareCommand(tty),
 		exportCommand(tty), listCommand(tty), selftestCommand(tty), versionCommand(tty), measureCommand(tty), serveCommand(tty), clusterCommand(tty), snapshotCommand(tty),
@@ -96,6 +100,36 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return usageError{unknownWord("command", args[0], names)}
 	}
 	return usagef("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+}
+
+// wrongFlag answers a flag that there is not with the nearest, and a value that cannot be read with what
+// the flag takes.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var value *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, f.Name)
+			}
+		})
+		given, didYouMean := unknown.GetSpecifiedName(), ""
+		if near := nearest.Word(given, names); near != "" {
+			didYouMean = ", did you mean --" + near + "?"
+		}
+		return usagef("unknown flag --%s%s accepted: those of '%s --help'", given, cmp.Or(didYouMean, ","), cmd.CommandPath())
+	case errors.As(err, &value):
+		f := value.GetFlag()
+		accepted, known := map[string]string{
+			"int": "a whole number", "uint64": "a whole number from 0", "duration": "a duration such as 500ms, 10s, 2m", "bool": "true or false",
+		}[f.Value.Type()]
+		if known {
+			return usagef("--%s %q, accepted: %s", f.Name, value.GetValue(), accepted)
+		}
+	}
+	return usageError{err}
 }
 
 // atLeastOne wants one or more arguments called what.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,13 +115,18 @@ func benchWith(do func(*cobra.Command, suite.Suite, where) error) *cobra.Command
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.Factors = make(map[string][]string)
 			for name, v := range values {
-				s.Factors[name] = []string{*v}
+				if cmd.Flags().Changed(name) {
+					s.Factors[name] = []string{*v}
+				}
 			}
 			var err error
 			if s.Options, err = parseOptions(options); err != nil {
 				return usageError{err}
 			}
 			if err := etcd.into(&s); err != nil {
+				return usageError{err}
+			}
+			if err := checkIdle(s); err != nil {
 				return usageError{err}
 			}
 			return do(cmd, s, place)
@@ -137,6 +143,38 @@ func benchWith(do func(*cobra.Command, suite.Suite, where) error) *cobra.Command
 	cmd.Flags().Uint64Var(&s.Seed, "seed", 1, "seed of the load")
 	cmd.Flags().StringSliceVar(&options, "option", nil, "options of engine and log: ENGINE.NAME=VALUE,…")
 	return cmd
+}
+
+// checkIdle refuses factors and options of the one cell of a suite that mean nothing in it: whoever gave
+// them believes that they are measured.
+func checkIdle(s suite.Suite) error {
+	if err := s.Validate(factorTable()); err != nil {
+		return err
+	}
+	cells, err := s.Cells(factorTable())
+	if err != nil {
+		return err
+	}
+	idle, err := s.Idle(factorTable())
+	if err != nil {
+		return err
+	}
+	cell := "target=" + cells[0]["target"]
+	for _, f := range idle {
+		switch f.Name {
+		case "policy":
+			cell += " durability=" + cells[0]["durability"]
+		case "watchers":
+			cell = "workload=" + cells[0]["workload"]
+		}
+		return fmt.Errorf("%s=%s means nothing with %s: it is the %s", f.Name, s.Factors[f.Name][0], cell, f.Doc)
+	}
+	for _, component := range slices.Sorted(maps.Keys(s.Options)) {
+		if parts := components(cells[0]); !slices.Contains(parts, component) {
+			return fmt.Errorf("options of %s mean nothing with %s, whose parts with options are: %s", component, cell, strings.Join(append(parts, "no others"), ", "))
+		}
+	}
+	return nil
 }
 
 // parseOptions reads ENGINE.NAME=VALUE; numbers and booleans become such.

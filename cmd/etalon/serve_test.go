@@ -32,7 +32,7 @@ func TestWrongWordsToServe(t *testing.T) {
 		want string
 	}{
 		{[]string{"x"}, "takes no arguments"},
-		{[]string{"--engin", "bolt"}, "unknown flag: --engin"},
+		{[]string{"--engin", "bolt"}, "unknown flag --engin, did you mean --engine?"},
 		{[]string{"--engine", "peble"}, `did you mean "pebble"?`},
 		{[]string{"--index", "btre"}, `unknown index "btre"`},
 		{[]string{"--log", "wall"}, `did you mean "wal"?`},
