@@ -45,6 +45,7 @@ func TestWrongWordsAreAnsweredWithTheRightOnes(t *testing.T) {
 		{[]string{"run", "--seed", "-1"}, `--seed "-1", accepted: a whole number from 0`},
 		{[]string{"bench", "--duration", "10"}, `--duration "10", accepted: a duration such as`},
 		{[]string{"bench", "--engin", "bolt"}, `unknown flag --engin, did you mean --engine?`},
+		{[]string{"bench", "--batch", "1048576", "--value", "67108864"}, "writes of up to 64.0 TiB, 1024 TiB of all clients at a time, accepted: up to 4.00 GiB"},
 		{[]string{"bench", "-x"}, "unknown shorthand flag"},
 		{[]string{"bench", "--index", "tbtree"}, "index=tbtree means nothing with target=engine: it is the key index"},
 		{[]string{"bench", "--target", "null", "--engine", "bolt"}, "engine=bolt means nothing with target=null"},

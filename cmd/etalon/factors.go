@@ -209,6 +209,13 @@ func checkCell(cell map[string]string) error {
 	if spec.Batch > 1 && !writesPairs(spec.Workload) {
 		return fmt.Errorf("batch=%d with workload=%s, which writes nothing: batch wants a workload with writes", spec.Batch, spec.Workload)
 	}
+	clients, err := strconv.ParseInt(cell["clients"], 10, 64)
+	if err != nil {
+		return err
+	}
+	if err := checkWrites(spec, clients); err != nil {
+		return err
+	}
 	return checkTarget(cell)
 }
 

@@ -117,7 +117,8 @@ func (j job) measure(ctx context.Context) (rec *results.Record, err error) {
 	}
 	runner.Interval = min(time.Second, max(j.Duration/10, 50*time.Millisecond))
 	if f["target"] == "null" {
-		runner.Target, runner.NoVerify, runner.Alone = targets.Null{}, true, true
+		runner.NoVerify, runner.Alone = true, true
+		runner.Fixture = func(context.Context) (bench.Target, bool, error) { return targets.Null{}, true, nil }
 		return runner.Run(ctx)
 	}
 	runner.LoadBatch = j.loadBatch(source)

@@ -231,13 +231,20 @@ func runSuite(ctx context.Context, tty terminal, s suite.Suite, place where) err
 	if err != nil {
 		return err
 	}
-	finished := 0
-	for _, id := range ids {
-		if done[id] {
-			finished++
+	var left []suite.Run
+	for i, id := range ids {
+		if !done[id] {
+			left = append(left, runs[i])
 		}
 	}
-	fmt.Fprintf(tty.err, "Suite %s: %s into %s, about %v\n", s.Name, plural(len(runs), "run"), place.out, estimate(s, len(runs)-finished))
+	finished := len(runs) - len(left)
+	if err := os.MkdirAll(place.data, 0o755); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	if err := c.checkRoom(left, freeBytes(place.data)); err != nil {
+		return usageError{err}
+	}
+	fmt.Fprintf(tty.err, "Suite %s: %s into %s, about %v\n", s.Name, plural(len(runs), "run"), place.out, estimate(s, len(left)))
 	if finished > 0 {
 		fmt.Fprintf(tty.err, "%s there already, going on\n", plural(finished, "run"))
 	}
