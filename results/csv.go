@@ -110,6 +110,9 @@ func known(n int64) string {
 // white space, for a formula.
 func cellText(s string) string {
 	s = Inert(s)
+	if s == "-" { // a factor that means nothing in a cell; no spreadsheet takes it for a formula
+		return s
+	}
 	if t := strings.TrimLeft(s, " \u00a0"); t != "" && strings.ContainsRune("=+-@|%'", rune(t[0])) {
 		return "'" + s
 	}

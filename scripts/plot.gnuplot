@@ -6,20 +6,26 @@
 #
 # The words are: directory of the exports, directory to write to (it must be there), workload. It
 # writes throughput, bytes, time and one latency figure for each kind of operation, as PNG; a fourth
-# word svg makes them SVG. Runs that failed their verification are left out.
+# word svg makes them SVG, a fifth names the target, where the workload was put to several: without it
+# each of them has its own figures. Runs that failed their verification are left out.
 #
-# Lines are told apart by engine alone: with suites that vary more than engine and workload, filter
-# runs.csv and series.csv first, or use plot.py. Needs gnuplot 5.4 (Debian: gnuplot-nox), sed and ls.
+# Lines are told apart by engine alone: of a suite that varies more, use plot.py, or filter runs.csv,
+# series.csv and the .hgrm files first. Needs gnuplot 5.4 (Debian: gnuplot-nox), sed, awk, sort and ls.
 
-if (ARGC < 3 || ARGC > 4) {
-    print "usage: gnuplot -c plot.gnuplot EXPORTS OUT WORKLOAD [png|svg]"
+if (ARGC < 3 || ARGC > 5) {
+    print "usage: gnuplot -c plot.gnuplot EXPORTS OUT WORKLOAD [png|svg] [TARGET]"
     exit status 2
 }
-dir = ARG1; out = ARG2; workload = ARG3; format = ARGC > 3 ? ARG4 : "png"
+reset
+dir = ARG1; out = ARG2; workload = ARG3; format = ARGC > 3 ? ARG4 : "png"; target = ARGC > 4 ? ARG5 : ""
 runs = dir."/runs.csv"; series = dir."/series.csv"
 present(file) = int(system("test -r '".file."' && echo 1 || echo 0"))
 if (!present(runs) || !present(series)) {
     print "plot.gnuplot: ".runs." or ".series." is not there; make them with: etalon export RUNS --format csv --out ".dir
+    exit status 1
+}
+if (!present(out."/.")) {
+    print "plot.gnuplot: ".out." is not there, or no directory"
     exit status 1
 }
 if (format ne "png" && format ne "svg") {
@@ -39,13 +45,36 @@ point(e) = e eq "mem" ? 7 : e eq "bolt" ? 5 : e eq "pebble" ? 9 : e eq "badger" 
 known = "mem bolt pebble badger etcd zookeeper"
 set datafile separator comma
 
-# What there is of this workload: walking over the rows collects names.
-mine(e) = strcol("valid") eq "true" && strcol("factor.workload") eq workload && strcol("factor.engine") eq e
-found = ""; durability = ""
-collect(e, d) = strstrt(found." ", " ".e." ") ? 0 : (found = found." ".e, durability = durability.", ".e." ".d, 0)
-stats runs using (mine(strcol("factor.engine")) ? collect(strcol("factor.engine"), strcol("durability")) : 0) nooutput
-if (words(found) == 0) {
+# Which targets there are, which engines and what they promise, and whether an engine has one cell only.
+has(list, word) = strstrt(list." ", " ".word." ") > 0
+of(t) = strcol("valid") eq "true" && strcol("factor.workload") eq workload && (t eq "" || strcol("factor.target") eq t)
+factors = system("sed -n '1s/,/\\n/gp' '".runs."' | sed -n '/^factor\\./p'")
+targets = ""; found = ""; durability = ""; cells = ""; varied = 0
+note_target(t) = has(targets, t) ? 0 : (targets = targets." ".t, 0)
+stats runs using (of("") ? note_target(strcol("factor.target")) : 0) nooutput
+if (words(targets) == 0) {
     print "plot.gnuplot: ".runs." has no valid run of workload ".workload
+    exit status 1
+}
+if (target ne "" && !has(targets, target)) {
+    print "plot.gnuplot: ".runs." has no valid run of ".workload." with target=".target.", but with".targets
+    exit status 1
+}
+if (target eq "" && words(targets) > 1) {
+    each = targets
+    script = ARG0
+    do for [t in each] { call script dir out workload format t }
+    exit
+}
+about = words(targets) > 1 ? workload.", target=".target : workload
+suffix = words(targets) > 1 ? workload."-".target : workload
+target = target eq "" ? word(targets, 1) : target
+mine(e) = of(target) && strcol("factor.engine") eq e
+cell(i) = i == 0 ? "" : cell(i - 1).strcol(word(factors, i)).";"
+collect(e, d, c) = has(found, e) ? (varied = varied || !strstrt(cells, c), 0) : (found = found." ".e, durability = durability.", ".e." ".d, cells = cells.c, 0)
+stats runs using (of(target) ? collect(strcol("factor.engine"), strcol("durability"), cell(words(factors))) : 0) nooutput
+if (varied) {
+    print "plot.gnuplot: ".runs." has several cells of an engine for ".about.": use plot.py, or leave one of each in the files"
     exit status 1
 }
 engines = ""
@@ -94,8 +123,8 @@ set xrange [0.4:words(engines) + 0.6]
 set xtics () ; do for [i = 1:words(engines)] { set xtics add (word(engines, i) i) }
 unset key
 
-set output file("throughput-".workload)
-set title heading(workload.": throughput", "median as bar, runs as points; ".note) enhanced
+set output file("throughput-".suffix)
+set title heading(about.": throughput", "median as bar, runs as points; ".note) enhanced
 set ylabel "operations / s (log scale)"
 set logscale y
 set format y "%.0s %c"
@@ -105,8 +134,8 @@ unset logscale y
 
 # ---- Bytes written per client byte, and disk used ----------------------------------------------
 
-set output file("bytes-".workload)
-set multiplot layout 1,2 title heading(workload.": bytes written and disk used", "medians of runs; ".note)
+set output file("bytes-".suffix)
+set multiplot layout 1,2 title heading(about.": bytes written and disk used", "medians of runs; ".note)
 set title "written by the engine per client byte"
 set ylabel "×"
 set format y "%g"
@@ -120,8 +149,8 @@ set yrange [*:*]
 
 # ---- Latency over time: p50, p99 and max of every run --------------------------------------------
 
-set output file("time-".workload)
-set multiplot layout 3,1 title heading(workload.": latency over time", "every interval of every run; ".note) margins 0.12,0.96,0.15,0.82 spacing 0.03
+set output file("time-".suffix)
+set multiplot layout 3,1 title heading(about.": latency over time", "every interval of every run; ".note) margins 0.12,0.96,0.15,0.82 spacing 0.03
 unset title
 set xrange [0:*]
 set logscale y
@@ -148,32 +177,35 @@ set xrange [1:*]
 set xlabel "percentile of operations"
 set ylabel "latency"
 set xtics ("50 %%" 2, "90 %%" 10, "99 %%" 100, "99.9 %%" 1e3, "99.99 %%" 1e4, "99.999 %%" 1e5, "99.9999 %%" 1e6)
-comment(f, line) = system(sprintf("sed -n 's/^# //p' '%s' | sed -n %dp", f, line))
-engine_of(f) = system("sed -n 's/^# .*\\bengine=\\([^ ]*\\).*/\\1/p' '".f."'")
-all_files = system("ls '".dir."'/*.hgrm 2>/dev/null")
-kinds = system("sed -n 's/^# \\(.*\\), \\(service\\|response\\) time in .*/\\1/p' '".dir."'/*.hgrm 2>/dev/null | sort -u | tr ' ' '-'")
+# Of each file of this workload and target: kind (blanks as -), clock, engine, name. Stages are no operations.
+table = system("cd '".dir."' && awk '\
+    /^# .*, (service|response) time in / { split(substr($0, 3), part, \", \"); kind = part[1]; gsub(/ /, \"-\", kind); clock = part[2] ~ /^response/ ? \"response\" : \"service\" }\
+    /^# .*workload=/ && kind != \"\" { engine = \" \" $0 \" \"; sub(/.* engine=/, \"\", engine); sub(/ .*/, \"\", engine);\
+        if (index($0 \" \", \" workload=".workload." \") && index($0 \" \", \" target=".target." \")) print kind, clock, engine, FILENAME; kind = \"\" }\
+    ' *.hgrm 2>/dev/null")
+kinds = ""
+do for [i = 1:words(table):4] { if (!has(kinds, word(table, i))) { kinds = kinds." ".word(table, i) } }
 if (words(kinds) == 0) {
-    print "plot.gnuplot: no .hgrm in ".dir.", so no latency by percentile; make them with: etalon export RUNS --format hgrm --out ".dir
+    print "plot.gnuplot: no .hgrm of ".about." in ".dir.", so no latency by percentile; make them with: etalon export RUNS --format hgrm --out ".dir
     exit
 }
 do for [k in kinds] {
-    files = ""
-    clock = ""
+    files = ""; named = ""; clock = ""
     do for [e in engines] {
-        do for [f in all_files] {
-            about = comment(f, 1)
-            first = system("printf %s '".about."' | sed 's/, .*//' | tr ' ' '-'")
-            if (first eq k && engine_of(f) eq e && strstrt(comment(f, 2)." ", "workload=".workload." ")) {
-                files = files." ".f
-                clock = strstrt(about, "response time") ? "response time" : "service time"
+        do for [i = 1:words(table):4] {
+            if (word(table, i) eq k && word(table, i + 2) eq e) {
+                files = files." ".word(table, i + 3)
+                named = named." ".e
+                clock = word(table, i + 1)." time"
             }
         }
     }
     if (words(files) > 0) {
-        set output file("latency-".workload."-".k)
-        set title heading(workload.": latency of ".k, clock.", runs merged; ".note)
+        set output file("latency-".suffix."-".k)
+        set title heading(about.": latency of ".k, clock.", runs merged; ".note)
         # Column 4 is 1/(1-p), column 1 the value in microseconds. The last row has three columns: the
         # slowest operation, of so many as column 3 says.
-        plot for [f in files] f using (valid(4) ? $4 : $3):($1 * 1e3) with linespoints pt point(engine_of(f)) pi 12 lw 1.5 lc rgb colour(engine_of(f)) title engine_of(f)
+        plot for [i = 1:words(files)] dir."/".word(files, i) using (valid(4) ? $4 : $3):($1 * 1e3) with linespoints \
+            pt point(word(named, i)) pi 12 lw 1.5 lc rgb colour(word(named, i)) title word(named, i)
     }
 }

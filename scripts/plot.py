@@ -15,6 +15,8 @@ latency distribution a cell and kind of operation, runs merged), and writes
     latency-WORKLOAD-KIND.EXT latency by percentile
     time-WORKLOAD.EXT         p50, p99 and max over time, the run of median throughput
 
+A workload that was put to several targets has figures for each of them.
+
 It needs Debian's python3-matplotlib and python3-pandas, nothing else. Runs that failed their
 verification (column valid) are left out. `etalon plot` draws the same without Python.
 """
@@ -63,15 +65,16 @@ def read_csv(path):
     """A CSV of `etalon export`; only valid runs."""
     if not path.is_file():
         sys.exit(f"plot.py: {path} is not there; make it with: etalon export RUNS --format csv --out {path.parent}")
-    table = pd.read_csv(path, dtype={"id": str, "valid": str})
-    missing = {"id", "valid", "durability", "factor.engine", "factor.workload"} - set(table.columns)
+    names = pd.read_csv(path, nrows=0).columns
+    table = pd.read_csv(path, dtype={c: str for c in names if c in ("id", "valid") or c.startswith("factor.")})
+    missing = {"id", "valid", "durability", "factor.engine", "factor.target", "factor.workload"} - set(table.columns)
     if missing:
         sys.exit(f"plot.py: {path} has no column {', '.join(sorted(missing))}: not a CSV of etalon export?")
     return table[table["valid"] == "true"].copy()
 
 
 def read_hgrm(path):
-    """The points (1/(1-p), microseconds) of an .hgrm file, and what its comments say."""
+    """The points (1/(1-p), microseconds) of an .hgrm file, and what its comments say; None for a stage."""
     points, comments, slowest = [], [], None
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("# "):
@@ -90,28 +93,40 @@ def read_hgrm(path):
         points.append(slowest)
     if len(comments) < 3 or not points:
         sys.exit(f"plot.py: {path} is not an .hgrm file of etalon export: no points or no cell in its comments")
-    kind, clock = re.match(r"(.*), (\S+ time) in ", comments[0]).groups()
+    named = re.match(r"(.*), (\S+ time) in ", comments[0])
+    if not named:
+        return None  # a stage inside the target, which is no operation
+    kind, clock = named.groups()
     factors = dict(word.split("=", 1) for word in shlex.split(comments[1]))
     durability = re.search(r"durability (\w+)", comments[2]).group(1)
     return {"kind": kind, "clock": clock, "factors": factors, "durability": durability, "points": points}
 
 
+NOWHERE = "-"  # the value of a factor that means nothing in a cell
+
+
 def label_cells(runs):
-    """Adds a column 'line': engine, durability where it differs, and further factors that vary."""
-    factors = [c for c in runs.columns if c.startswith("factor.")]
-    skip = {"factor.engine", "factor.workload", "factor.durability"}
-    varying = [f for f in factors if f not in skip and runs[f].nunique(dropna=False) > 1]
+    """Adds a column 'panel', what is drawn together (a workload, and its target where it has several), and
+    a column 'line': engine, durability where it differs, and further factors that vary in a panel."""
+    targets = runs.groupby("factor.workload")["factor.target"].nunique()
+
+    def panel(workload, target):
+        return f"{workload}, target={target}" if targets[workload] > 1 else workload
+
+    runs["panel"] = [panel(w, t) for w, t in zip(runs["factor.workload"], runs["factor.target"])]
+    skip = {"factor.engine", "factor.workload", "factor.durability", "factor.target"}
+    known = runs.replace(NOWHERE, None)
+    varying = [f[len("factor."):] for f in runs.columns if f.startswith("factor.") and f not in skip
+               and (known.groupby("panel")[f].nunique() > 1).any()]
     mixed = runs["durability"].nunique() > 1
 
-    def line(row):
-        name = str(row["factor.engine"])
-        if mixed:
-            name += f" ({row['durability']})"
-        return " ".join([name] + [f"{f[len('factor.'):]}={row[f]}" for f in varying])
+    def line(factors, durability):
+        name = factors["engine"] + (f" ({durability})" if mixed else "")
+        return " ".join([name] + [f"{f}={factors[f]}" for f in varying if factors.get(f, NOWHERE) != NOWHERE])
 
-    runs["line"] = [line(row) for _, row in runs.iterrows()]
-    names = [f[len("factor."):] for f in varying]
-    return runs, mixed, names
+    named = runs.filter(like="factor.").rename(columns=lambda c: c[len("factor."):])
+    runs["line"] = [line(f, d) for f, d in zip(named.to_dict("records"), runs["durability"])]
+    return runs, mixed, panel, line
 
 
 def ordered(lines):
@@ -173,7 +188,7 @@ def title(figure, text, note):
     figure.text(0.01, 0.99 - 0.34 / figure.get_figheight(), note, ha="left", va="top", fontsize=8, color="#5b626b")
 
 
-def bars(axes, table, workload, column, text, dots=True, other=None):
+def bars(axes, table, panel, column, text, dots=True, other=None):
     """Horizontal bars of medians, one a line; a log scale, said so, where values differ much."""
     lines = [l for l in ordered(table["line"]) if table.loc[table["line"] == l, column].notna().any()]
     medians = [table.loc[table["line"] == l, column].median() for l in lines]
@@ -200,50 +215,58 @@ def bars(axes, table, workload, column, text, dots=True, other=None):
     axes.xaxis.set_major_formatter(FuncFormatter(text))
     axes.set_yticks(range(len(lines)), lines)
     axes.invert_yaxis()
-    axes.set_title(workload + (" (log scale)" if log else ""), loc="left", fontsize=9, fontweight="bold")
+    axes.set_title(panel + (" (log scale)" if log else ""), loc="left", fontsize=9, fontweight="bold")
     plain(axes)
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)
 
 
-def stacked(count, lines, columns=1, width=6.4):
-    """A figure of `count` rows of bar charts under a title."""
-    height = 0.9 + count * (0.62 + 0.24 * lines)
-    figure, axes = plt.subplots(count, columns, figsize=(width, height), squeeze=False)
-    figure.subplots_adjust(left=0.95 / width * 1.3, right=1 - 0.75 / width, top=1 - 0.85 / height, bottom=0.35 / height,
-                           hspace=0.62, wspace=0.75)
-    return figure, axes
+def stacked(runs, columns=1, width=6.4):
+    """A figure with a row of bar charts for each panel, as high as it has lines, under a title."""
+    lines = runs.groupby("panel", sort=False)["line"].nunique().sort_index()
+    heights = [0.62 + 0.24 * n for n in lines]
+    height = 0.7 + sum(heights)
+    figure, axes = plt.subplots(len(lines), columns, figsize=(width, height), squeeze=False, height_ratios=heights)
+    figure.set_layout_engine("constrained", rect=(0.01, 0, 0.98, 1 - 0.6 / height), hspace=0.04)
+    return figure, list(zip(lines.index, axes))
 
 
 def draw_throughput(runs, note):
-    workloads = sorted(runs["factor.workload"].unique())
-    figure, axes = stacked(len(workloads), runs["line"].nunique())
-    for row, workload in zip(axes[:, 0], workloads):
-        bars(row, runs[runs["factor.workload"] == workload], workload, "ops/s", human_count)
+    figure, rows = stacked(runs)
+    for panel, (axes,) in rows:
+        bars(axes, runs[runs["panel"] == panel], panel, "ops/s", human_count)
     title(figure, "Throughput", f"operations a second, more is better; bar: median, dots: runs; {note}")
     return figure
 
 
 def draw_bytes(runs, note):
-    workloads = sorted(runs["factor.workload"].unique())
-    figure, axes = stacked(len(workloads), runs["line"].nunique(), columns=2, width=9.6)
+    figure, rows = stacked(runs, columns=2, width=9.6)
     runs = runs.assign(device=runs["device-B/op"] / runs["engine-B/op"].where(runs["engine-B/op"] > 0) * runs["write-amp"])
-    for (left, right), workload in zip(axes, workloads):
-        table = runs[runs["factor.workload"] == workload]
+    for panel, (left, right) in rows:
+        table = runs[runs["panel"] == panel]
         if table["write-amp"].notna().any():
-            bars(left, table, workload, "write-amp", human_times, dots=False, other="device")
+            bars(left, table, panel, "write-amp", human_times, dots=False, other="device")
         else:
             left.axis("off")
-            left.set_title(f"{workload}: nothing written", loc="left", fontsize=9, fontweight="bold")
-        bars(right, table, workload, "disk-B", human_bytes, dots=False, other="disk-peak-B")
+            left.set_title(f"{panel}: nothing written", loc="left", fontsize=9, fontweight="bold")
+        bars(right, table, panel, "disk-B", human_bytes, dots=False, other="disk-peak-B")
     title(figure, "Bytes written per client byte (left) and disk used (right)",
           f"medians, less is better; diamonds: sent to the device (left), at its largest (right); {note}")
     return figure
 
 
-def draw_latency(curves, workload, kind, note):
-    figure, axes = plt.subplots(figsize=(6.4, 4.2))
-    figure.subplots_adjust(left=0.12, right=0.97, top=0.74, bottom=0.12)
+def legend(figure, axes, lines):
+    """A legend between title and axes, in as many columns as fit; what it needs is the top of the axes."""
+    columns = max(1, min(4, len(lines), 92 // (max(map(len, lines)) + 8)))
+    rows = -(-len(lines) // columns)
+    need = 0.62 + 0.19 * rows
+    figure.set_figheight(figure.get_figheight() + need)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.1, 1.0), ncol=columns, frameon=False, fontsize=8.5, columnspacing=1.2)
+    return 1 - need / figure.get_figheight()
+
+
+def draw_latency(curves, panel, kind, note):
+    figure, axes = plt.subplots(figsize=(6.4, 3.2))
     style = styles(ordered(curves))
     most = max(curve["points"][-1][0] for curve in curves.values())
     ticks = [2] + [10 ** n for n in range(1, 12) if 10 ** n <= most]
@@ -264,17 +287,16 @@ def draw_latency(curves, workload, kind, note):
     axes.set_xlabel("percentile of operations")
     axes.set_ylabel("latency")
     plain(axes)
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.1, 1.0), ncol=4, frameon=False, fontsize=8.5, columnspacing=1.2)
-    title(figure, f"{workload}: latency of {kind}", f"{next(iter(curves.values()))['clock']}, runs merged; {note}")
+    figure.subplots_adjust(left=0.12, right=0.97, top=legend(figure, axes, ordered(curves)), bottom=0.12)
+    title(figure, f"{panel}: latency of {kind}", f"{next(iter(curves.values()))['clock']}, runs merged; {note}")
     return figure
 
 
-def draw_time(series, runs, workload, note):
+def draw_time(series, runs, panel, note):
     """p50, p99 and max; of each line the run whose throughput is nearest to the median."""
-    figure, axes = plt.subplots(3, 1, figsize=(6.4, 5.6), sharex=True)
-    figure.subplots_adjust(left=0.13, right=0.97, top=0.82, bottom=0.09, hspace=0.14)
+    figure, axes = plt.subplots(3, 1, figsize=(6.4, 4.8), sharex=True)
     chosen = {}
-    for name, group in runs[runs["factor.workload"] == workload].groupby("line"):
+    for name, group in runs[runs["panel"] == panel].groupby("line"):
         chosen[name] = group.loc[(group["ops/s"] - group["ops/s"].median()).abs().idxmin(), "id"]
     style = styles(ordered(chosen))
     for row, column in zip(axes, ["p50-ns", "p99-ns", "max-ns"]):
@@ -290,8 +312,8 @@ def draw_time(series, runs, workload, note):
         plain(row)
     axes[-1].set_xlim(left=0)
     axes[-1].set_xlabel("seconds since the measured phase began")
-    axes[0].legend(loc="lower left", bbox_to_anchor=(-0.1, 1.0), ncol=4, frameon=False, fontsize=8.5, columnspacing=1.2)
-    title(figure, f"{workload}: latency over time", f"the run of median throughput of each line; {note}")
+    figure.subplots_adjust(left=0.13, right=0.97, top=legend(figure, axes[0], ordered(chosen)), bottom=0.09, hspace=0.14)
+    title(figure, f"{panel}: latency over time", f"the run of median throughput of each line; {note}")
     return figure
 
 
@@ -315,8 +337,8 @@ def main():
     runs = runs[runs["factor.workload"].isin(wanted)].copy()
     if runs.empty:
         sys.exit(f"plot.py: {args.dir / 'runs.csv'} has no valid run")
-    runs, mixed, varying = label_cells(runs)
-    count = runs.groupby(["factor.workload", "line"]).size()
+    runs, mixed, panel, line = label_cells(runs)
+    count = runs.groupby(["panel", "line"]).size()
     n = f"N = {count.min()}" if count.min() == count.max() else f"N = {count.min()} to {count.max()}"
     durability = "durability as in brackets" if mixed else "durability " + runs["durability"].iloc[0]
     note = f"{durability}; {n}"
@@ -324,10 +346,13 @@ def main():
     curves = {}
     for path in sorted(args.dir.glob("*.hgrm")):
         cell = read_hgrm(path)
+        if cell is None:
+            continue
         factors = cell["factors"]
-        name = factors["engine"] + (f" ({cell['durability']})" if mixed else "")
-        name = " ".join([name] + [f"{f}={factors.get(f, '')}" for f in varying])
-        curves.setdefault((factors["workload"], cell["kind"]), {})[name] = cell
+        if factors["workload"] not in wanted:
+            continue
+        lines = curves.setdefault((panel(factors["workload"], factors["target"]), cell["kind"]), {})
+        lines[line(factors, cell["durability"])] = cell
     if not curves:
         print(f"plot.py: no .hgrm in {args.dir}, so no latency by percentile; make them with: "
               f"etalon export RUNS --format hgrm --out {args.dir}", file=sys.stderr)
@@ -342,11 +367,10 @@ def main():
 
     save("throughput", draw_throughput(runs, note))
     save("bytes", draw_bytes(runs, note))
-    for (workload, kind), lines in sorted(curves.items()):
-        if workload in wanted:
-            save(f"latency-{workload}-{kind}", draw_latency(lines, workload, kind, note))
-    for workload in wanted:
-        save(f"time-{workload}", draw_time(series, runs, workload, note))
+    for (name, kind), lines in sorted(curves.items()):
+        save(f"latency-{name}-{kind}", draw_latency(lines, name, kind, note))
+    for name in sorted(runs["panel"].unique()):
+        save(f"time-{name}", draw_time(series, runs, name, note))
 
 
 if __name__ == "__main__":
