@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -146,4 +147,21 @@ func measureSync(ctx context.Context, dir string) (h *Histogram, err error) {
 		h.Record(time.Since(began))
 	}
 	return h, nil
+}
+
+// tellingMounts are the mount options that change what a sync promises, or what a byte costs.
+var tellingMounts = []string{"nobarrier", "barrier=0", "sync", "dirsync", "data=", "compress", "nodatacow"}
+
+// Mounted is the file system in a few words: its type, and those mount options that change what a sync
+// promises or a byte costs. FileSystem has them all.
+func (e Env) Mounted() string {
+	kind, options, _ := strings.Cut(e.FileSystem, " ")
+	for option := range strings.SplitSeq(options, ",") {
+		if slices.ContainsFunc(tellingMounts, func(t string) bool {
+			return option == t || strings.HasPrefix(option, t) && (strings.HasSuffix(t, "=") || t == "compress")
+		}) {
+			kind += " " + option
+		}
+	}
+	return kind
 }

@@ -182,7 +182,7 @@ func (g *Groups) writeFloors(b *bufio.Writer) {
 		}
 		t.add(row...)
 	}
-	fmt.Fprintf(b, "\nFloors, %s, and × that of the floor below:\n", ladders[0].Metric.Title)
+	fmt.Fprintf(b, "\nFloors, %s, and × that of the floor below (median over all pairs of runs):\n", ladders[0].Metric.Title)
 	t.write(b)
 }
 

@@ -72,7 +72,7 @@ func TestALadderIsClimbedFromTheGroundUp(t *testing.T) {
 	if err := results.WriteSummary(&text, climbed("server", "mvcc", "engine"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text.String(), "Floors, throughput, and × that of the floor below:") {
+	if !strings.Contains(text.String(), "Floors, throughput, and × that of the floor below (median over all pairs of runs):") {
 		t.Errorf("no floors in\n%s", text.String())
 	}
 }

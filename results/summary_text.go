@@ -201,7 +201,7 @@ func environmentLines(g *Groups) []string {
 	return []string{
 		"All rows: " + strings.Join(common, " "),
 		fmt.Sprintf("Machine: %s, %d cores, %s, %s %s; file system %s; device %s; sync of 4 KiB %s; %s",
-			Inert(e.CPU), e.Cores, byteText(e.MemBytes), Inert(e.OS), Inert(e.Kernel), Inert(e.FileSystem), Inert(e.Device), sync, Inert(e.GoVersion)),
+			Inert(e.CPU), e.Cores, byteText(e.MemBytes), Inert(e.OS), Inert(e.Kernel), Inert(e.Mounted()), Inert(e.Device), sync, Inert(e.GoVersion)),
 	}
 }
 

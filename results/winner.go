@@ -30,7 +30,8 @@ type Winner struct {
 	// Won: the interval excludes 1 and has a confidence of at least 90 %.
 	Won bool
 	// Unranked names contenders of the same workload that are in no ranking with these: under other
-	// labels, or saturated where latencies are compared.
+	// labels (each said once, with the number of contenders where they are many), or saturated where
+	// latencies are compared.
 	Unranked []string
 }
 
@@ -90,10 +91,32 @@ func Winners(g *Groups, between ...string) []Winner {
 				w.Unranked = append(w.Unranked, nameAmong(c, tell)+" (saturated)")
 			}
 		}
-		for _, c := range others {
-			w.Unranked = append(w.Unranked, fmt.Sprintf("%s (%s, %s)", nameAmong(c, tell), c.Durability, c.Consistency))
-		}
+		w.Unranked = append(w.Unranked, elsewhere(others, tell)...)
 		out = append(out, w)
+	}
+	return out
+}
+
+// mostNamed is how many contenders under one label are named.
+const mostNamed = 3
+
+// elsewhere tells of cells that have other labels than the ranked ones, label by label.
+func elsewhere(cells []*Cell, tell []string) []string {
+	var labels, out []string
+	names := map[string][]string{}
+	for _, c := range cells {
+		label := fmt.Sprintf("(%s, %s)", c.Durability, c.Consistency)
+		if names[label] == nil {
+			labels = append(labels, label)
+		}
+		names[label] = append(names[label], nameAmong(c, tell))
+	}
+	for _, label := range labels {
+		who := strings.Join(names[label], ", ")
+		if n := len(names[label]); n > mostNamed {
+			who = fmt.Sprintf("%d others", n)
+		}
+		out = append(out, who+" "+label)
 	}
 	return out
 }
@@ -197,7 +220,7 @@ func (w *Winner) besideEtcd() []Ratio {
 func title(g *Groups, factors map[string]string, aside []string) string {
 	words := []string{Inert(factors["workload"])}
 	for _, f := range g.Varying {
-		if v, ok := factors[f]; ok && f != "workload" && !slices.Contains(aside, f) {
+		if v, ok := factors[f]; ok && v != notApplicable && f != "workload" && !slices.Contains(aside, f) {
 			words = append(words, Inert(f)+"="+Inert(v))
 		}
 	}
@@ -279,9 +302,13 @@ func withArticle(noun string) string {
 	return "a " + noun
 }
 
+// times writes a ratio to three digits, two behind the point at most.
 func times(x float64) string {
-	if x >= 100 {
+	switch {
+	case x >= 99.95:
 		return fmt.Sprintf("%.0f", x)
+	case x >= 9.995:
+		return fmt.Sprintf("%.1f", x)
 	}
 	return fmt.Sprintf("%.2f", x)
 }

@@ -3,6 +3,7 @@ package results_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,31 @@ func TestDifferentDurabilityIsNeverRankedTogether(t *testing.T) {
 		if !strings.Contains(w.String(), "not ranked with these: mem (none, local)") {
 			t.Errorf("mem is not mentioned: %s", w)
 		}
+	}
+}
+
+func TestManyContendersUnderAnotherLabelAreCounted(t *testing.T) {
+	var recs []*results.Record
+	for _, index := range []string{"gbtree", "tbtree"} {
+		for _, watchers := range []string{"-", "10", "20"} {
+			for _, r := range resultstest.Records(resultstest.Options{Workloads: []string{"put"}}) {
+				r.Factors["index"], r.Factors["watchers"] = index, watchers
+				recs = append(recs, r)
+			}
+		}
+	}
+	var got []string
+	for _, w := range results.Winners(results.Group(recs)) {
+		got = append(got, w.Title+": "+strings.Join(w.Unranked, "; "))
+	}
+	slices.Sort(got)
+	want := []string{
+		"put watchers=10: 6 others (sync, local)", "put watchers=10: mem gbtree, mem tbtree (none, local)",
+		"put watchers=20: 6 others (sync, local)", "put watchers=20: mem gbtree, mem tbtree (none, local)",
+		"put: 6 others (sync, local)", "put: mem gbtree, mem tbtree (none, local)",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 

@@ -210,7 +210,7 @@ func TestParseNamesPlaceAndRightWord(t *testing.T) {
 		{"options that do not go together", "name: x\noptions:\n  pebble:\n    a: 1\n    b: 1\n", `f:3:3: a and b together`},
 		{"an option without value", "name: x\noptions:\n  pebble: {a: null}\n", `f:3:15: a plain value is wanted here`},
 		{"a factor without value", "name: x\nfactors:\n  engine: ~\n", `f:3:11: a plain value is wanted here`},
-		{"a factor with nothing behind it", "name: x\nfactors:\n  engine:\n  workload: put\n", `f:3:9: a plain value is wanted here`},
+		{"a factor with nothing behind it", "name: x\nfactors:\n  engine:\n  workload: put\n", `f:3:10: a plain value is wanted here`},
 		{"null for what has no such value", "name: x\nfactors: {engine: null}\n", `f:2:19: factor engine: unknown engine "null"`},
 		{"a factor that means nothing", "name: x\nfactors:\n  target: 'null'\n  engine: [bolt, mem]\n", `f:4:3: factor engine (where data is kept) means nothing in any cell`},
 		{"no cell", "name: x\nfactors: {engine: mem}\nexclude: [{engine: mem}]\n", `f:1:1: suite: x has no cells left`},

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/etalon-kv/etalon/results"
 	"github.com/etalon-kv/etalon/results/plot"
@@ -36,17 +37,53 @@ func environments(records []*results.Record) []seenEnv {
 	return out
 }
 
-// machine is an environment in one line.
+// machines are the environments in a line each; those that differ in the measured speed of the disk
+// only, as after a suite that was stopped and taken up again, are one.
+func machines(envs []seenEnv) []string {
+	type syncs struct{ median, p99 [2]time.Duration } // least and most
+	var lines []string
+	of := map[string]*syncs{}
+	for _, seen := range envs {
+		e := seen.env
+		line := machine(e)
+		s := of[line]
+		if s == nil {
+			lines = append(lines, line)
+			s = &syncs{}
+			of[line] = s
+		}
+		if e.DiskSyncN == 0 {
+			continue
+		}
+		if s.median[0] == 0 {
+			s.median, s.p99 = [2]time.Duration{e.DiskSyncP50, e.DiskSyncP50}, [2]time.Duration{e.DiskSyncP99, e.DiskSyncP99}
+		}
+		s.median = [2]time.Duration{min(s.median[0], e.DiskSyncP50), max(s.median[1], e.DiskSyncP50)}
+		s.p99 = [2]time.Duration{min(s.p99[0], e.DiskSyncP99), max(s.p99[1], e.DiskSyncP99)}
+	}
+	for i, line := range lines {
+		if s := of[line]; s.median[1] > 0 {
+			lines[i] += fmt.Sprintf(" · disk sync %s median, %s p99", reach(s.median), reach(s.p99))
+		}
+	}
+	return lines
+}
+
+// reach is a range of times, or the one time that it is.
+func reach(t [2]time.Duration) string {
+	lo, hi := plot.FormatTime(float64(t[0])), plot.FormatTime(float64(t[1]))
+	if lo == hi {
+		return lo
+	}
+	return lo + " to " + hi
+}
+
+// machine is an environment in one line, without what was measured of it.
 func machine(e results.Env) string {
-	words := []string{
+	return results.Inert(strings.Join([]string{
 		e.CPU, count(e.Cores, "core"), plot.Trim(plot.FormatBytes(float64(e.MemBytes))) + " memory", e.OS + " " + e.Kernel,
-		e.FileSystem + " on " + e.Device,
-	}
-	if e.DiskSyncN > 0 {
-		words = append(words, fmt.Sprintf("disk sync %s median, %s p99",
-			plot.FormatTime(float64(e.DiskSyncP50)), plot.FormatTime(float64(e.DiskSyncP99))))
-	}
-	return results.Inert(strings.Join(append(words, e.GoVersion, "build "+e.Commit), " · "))
+		e.Mounted() + " on " + e.Device, e.GoVersion, "build " + e.Commit,
+	}, " · "))
 }
 
 // environmentPairs is an environment in full.

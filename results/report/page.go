@@ -61,17 +61,15 @@ func newPage(in Input) (page, error) {
 		Method: method, Data: raw(figures),
 	}
 	for i, e := range envs {
-		if i < 3 {
-			p.Machines = append(p.Machines, machine(e.env))
-		}
 		view := environment{Pairs: environmentPairs(e.env)}
 		if len(envs) > 1 {
 			view.Name = fmt.Sprintf("%d of %d, %s", i+1, len(envs), count(e.runs, "run"))
 		}
 		p.Environments = append(p.Environments, view)
 	}
-	if n := len(envs); n > 3 {
-		p.Machines = append(p.Machines, fmt.Sprintf("and %d more environments, all listed under Cells", n-3))
+	p.Machines = machines(envs)
+	if n := len(p.Machines); n > 3 {
+		p.Machines = append(p.Machines[:3], fmt.Sprintf("and %d more environments, all listed under Cells", n-3))
 	}
 	p.Floors = newFloors(results.Ladders(groups))
 	p.Columns, p.Rows = summary(panels)

@@ -51,9 +51,12 @@ func summary(panels []plot.Panel) ([]column, []row) {
 	for _, f := range extra {
 		columns = append(columns, column{Name: results.Inert(f)})
 	}
+	columns = append(columns, column{Name: "Durability", Hint: "what an acknowledged write has survived, and what a read may answer"})
+	_, equal := runsEach(panels)
+	if !equal {
+		columns = append(columns, column{Name: "N", Hint: "valid runs", Number: true})
+	}
 	columns = append(columns,
-		column{Name: "Durability", Hint: "what an acknowledged write has survived, and what a read may answer"},
-		column{Name: "N", Hint: "valid runs", Number: true},
 		column{Name: "Operations / s", Hint: "median over runs, and its interval", Number: true},
 		column{Name: "p50", Hint: "half of all operations took at most this", Number: true},
 		column{Name: "p99", Number: true}, column{Name: "p99.9", Number: true},
@@ -65,7 +68,7 @@ func summary(panels []plot.Panel) ([]column, []row) {
 	var rows []row
 	for _, p := range panels {
 		for i, l := range p.Lines {
-			rows = append(rows, row{First: i == 0 && len(rows) > 0, Fields: summaryFields(l, extra)})
+			rows = append(rows, row{First: i == 0 && len(rows) > 0, Fields: summaryFields(l, extra, !equal)})
 		}
 	}
 	return columns, rows
@@ -87,7 +90,20 @@ func subjectHead(panels []plot.Panel) string {
 	return map[string]string{"": "Engine", "engine": "Engine", "log": "Log", "target": "Target"}[factor]
 }
 
-func summaryFields(l plot.Line, extra []string) []field {
+// runsEach is how many valid runs a row has, if all have as many.
+func runsEach(panels []plot.Panel) (n int, equal bool) {
+	for _, p := range panels {
+		for _, l := range p.Lines {
+			if n > 0 && len(l.Cell.Runs) != n {
+				return 0, false
+			}
+			n = len(l.Cell.Runs)
+		}
+	}
+	return n, true
+}
+
+func summaryFields(l plot.Line, extra []string, withRuns bool) []field {
 	c := l.Cell
 	name := text(results.Subject(c.Factors))
 	name.Color = l.Look.Hex()
@@ -99,8 +115,11 @@ func summaryFields(l plot.Line, extra []string) []field {
 	ops := number(rate.Center, rate.N > 0, grouped)
 	ops.Spread = spreadText(rate)
 	h := c.Latency("")
-	fields = append(fields, text(string(c.Durability)+", "+string(c.Consistency)),
-		number(float64(len(c.Runs)), true, grouped), ops)
+	fields = append(fields, text(string(c.Durability)+", "+string(c.Consistency)))
+	if withRuns {
+		fields = append(fields, number(float64(len(c.Runs)), true, grouped))
+	}
+	fields = append(fields, ops)
 	for _, q := range []float64{0.5, 0.99, 0.999, 1} {
 		if c.Saturated() {
 			fields = append(fields, number(0, false, nil))
@@ -132,7 +151,15 @@ func spreadText(s results.Summary) string {
 	if s.N < 2 || s.Center <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("(−%.1f +%.1f %%)", 100*(s.Center-s.Lo)/s.Center, 100*(s.Hi-s.Center)/s.Center)
+	return "(−" + percent((s.Center-s.Lo)/s.Center) + " +" + percent((s.Hi-s.Center)/s.Center) + " %)"
+}
+
+// percent writes a share in per cent to two digits or so.
+func percent(share float64) string {
+	if share >= 0.0995 {
+		return fmt.Sprintf("%.0f", 100*share)
+	}
+	return fmt.Sprintf("%.1f", 100*share)
 }
 
 func cpuPerOp(c *results.Cell) field {
@@ -202,8 +229,13 @@ func summaryNote(panels []plot.Panel) string {
 		clock = "response time, open loop"
 	}
 	note := ""
+	if n, equal := runsEach(panels); equal && n > 1 {
+		note = fmt.Sprintf(" Every row has %d runs.", n)
+	} else if equal {
+		note = " Every row has one run."
+	}
 	if saturated {
-		note = " Where the target did not keep up with the load there is none: it would tell how long the run lasted."
+		note += " Where the target did not keep up with the load there is none: it would tell how long the run lasted."
 	}
 	return fmt.Sprintf("Latencies are of all operations of all runs together (%s).%s In brackets: %s, from the median. Click a head to sort.", clock, note, plot.Interval)
 }
