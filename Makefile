@@ -46,7 +46,7 @@ mutants:
 
 # More seeds than anybody has run yet, noted in raft/raftsim/testdata/soak.txt; goes on where the last one stopped.
 # Then SOAK_CLUSTERS seeds of whole clusters, from SOAK_FROM on, and clusters of processes under faults, for
-# SOAK_FAULTS seconds, a minute each in turn.
+# SOAK_FAULTS seconds, a minute each in turn; at last all of etcdctl, with its check that writes for a minute.
 SOAK        ?= 200000
 SOAK_FAULTS ?= 3600
 SOAK_FROM   ?= 1
@@ -55,6 +55,7 @@ soak:
 	ETALON_SOAK=$(SOAK) ETALON_COMMIT=$$(git rev-parse --short HEAD) $(GO) test -count=1 -run '^TestSoak$$' -v -timeout 24h ./raft/raftsim
 	ETALON_SEED=$(SOAK_FROM) ETALON_SEEDS=$(SOAK_CLUSTERS) $(GO) test -count=1 -run '^TestClustersUnderFaults$$' -v -timeout 24h ./replica/replicasim
 	FAULTTEST_SOAK=$(SOAK_FAULTS) FAULTTEST_SECONDS=60 $(GO) test -count=1 -run '^TestFaults$$' -v -timeout 24h ./server/faulttest
+	cd server/difftest && DIFFTEST_PERF=1 $(GO) test -count=1 -run '^TestEtcdctl$$' -timeout 15m ./...
 
 # Every fuzz target for a moment; a longer hunt: make fuzz FUZZTIME=10m.
 fuzz:

@@ -14,6 +14,7 @@
 //
 //	go test ./...                                        all of it, 20,000 random requests on all engines together
 //	DIFFTEST_SEED=7 DIFFTEST_REQUESTS=100000 go test -run 'TestDifferential/engine=bolt' -v ./...
+//	DIFFTEST_PERF=1 go test -run TestEtcdctl ./...       etcdctl check perf too, which writes for a minute
 //	DIFFTEST_SELF=1 go test ./...                        etcd beside etcd: the test is not stricter than etcd
 //	DIFFTEST_ETCD=… DIFFTEST_ETCDCTL=… DIFFTEST_ETALON=… go test ./...    programs that are built already
 package difftest
