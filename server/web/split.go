@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,8 +16,9 @@ import (
 type Limits struct {
 	// Conns are those open at a time, handshakes included; one more is closed at once. 0 = 20,000.
 	Conns int
-	// Handshakes are those that have not said yet what they speak; one more is closed at once, and
-	// Timeout is how long each may take. 0 = 1,000 and 10 s.
+	// Handshakes are those that have not said yet what they speak. For one more the oldest is closed: an
+	// honest one is done in a moment, and whoever holds all places would keep everybody out for Timeout,
+	// which is how long each may take. 0 = 1,000 and 10 s.
 	Handshakes int
 	Timeout    time.Duration
 }
@@ -43,7 +45,7 @@ type Splitter struct {
 
 	mu         sync.Mutex
 	open       int
-	handshakes map[net.Conn]struct{}
+	handshakes []net.Conn // from the oldest on
 	closed     bool
 	running    sync.WaitGroup
 }
@@ -52,7 +54,7 @@ type Splitter struct {
 // caller serves GRPC and HTTP, and must Close the Splitter, which closes l.
 func Split(l net.Listener, t *tls.Config, limits Limits) *Splitter {
 	limits.fill()
-	s := &Splitter{listener: l, tls: t, limits: limits, handshakes: map[net.Conn]struct{}{}}
+	s := &Splitter{listener: l, tls: t, limits: limits}
 	s.grpc, s.http = newHalf(l.Addr()), newHalf(l.Addr())
 	s.running.Go(s.accept)
 	return s
@@ -68,7 +70,7 @@ func (s *Splitter) HTTP() net.Listener { return s.http }
 func (s *Splitter) Close() error {
 	s.mu.Lock()
 	s.closed = true
-	for c := range s.handshakes {
+	for _, c := range s.handshakes {
 		c.Close()
 	}
 	s.mu.Unlock()
@@ -102,11 +104,15 @@ func (s *Splitter) accept() {
 func (s *Splitter) admit(c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.open >= s.limits.Conns || len(s.handshakes) >= s.limits.Handshakes {
+	if s.closed || s.open >= s.limits.Conns {
 		return false
 	}
+	if len(s.handshakes) >= s.limits.Handshakes {
+		s.handshakes[0].Close() // its greeting fails and counts it out
+		s.handshakes = slices.Delete(s.handshakes, 0, 1)
+	}
 	s.open++
-	s.handshakes[c] = struct{}{}
+	s.handshakes = append(s.handshakes, c)
 	return true
 }
 
@@ -120,7 +126,9 @@ func (s *Splitter) gone() {
 func (s *Splitter) greet(raw net.Conn) {
 	to, c, err := s.handshake(raw)
 	s.mu.Lock()
-	delete(s.handshakes, raw)
+	if i := slices.Index(s.handshakes, raw); i >= 0 {
+		s.handshakes = slices.Delete(s.handshakes, i, i+1)
+	}
 	s.mu.Unlock()
 	counted := &conn{Conn: c, gone: s.gone}
 	if err != nil || !to.give(counted) {
