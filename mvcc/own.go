@@ -89,3 +89,44 @@ func grown(ws []*ownWrite) (n int) {
 	}
 	return n
 }
+
+const (
+	ownSlab = 32
+	// maxOwnSlabs is how many slabs are kept for the next transaction, and maxOwnList how long a list.
+	maxOwnSlabs = 64
+	maxOwnList  = ownSlab * maxOwnSlabs
+)
+
+// ownRoom is the memory of a transaction's writes. The next one uses it again.
+type ownRoom struct {
+	slabs []*[ownSlab]ownWrite
+	used  int
+	list  []*ownWrite // empty
+}
+
+// next returns an empty write, which is good until recycle.
+func (r *ownRoom) next() *ownWrite {
+	slab, i := r.used/ownSlab, r.used%ownSlab
+	if slab == len(r.slabs) {
+		r.slabs = append(r.slabs, new([ownSlab]ownWrite))
+	}
+	r.used++
+	return &r.slabs[slab][i]
+}
+
+// recycle takes all writes back, and the list they were in.
+func (r *ownRoom) recycle(list []*ownWrite) {
+	for _, s := range r.slabs[:(r.used+ownSlab-1)/ownSlab] {
+		clear(s[:])
+	}
+	if len(r.slabs) > maxOwnSlabs {
+		clear(r.slabs[maxOwnSlabs:])
+		r.slabs = r.slabs[:maxOwnSlabs]
+	}
+	r.used = 0
+	clear(list)
+	r.list = nil
+	if cap(list) <= maxOwnList {
+		r.list = list[:0]
+	}
+}

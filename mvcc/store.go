@@ -68,6 +68,7 @@ type Store struct {
 	enc       encoder
 	batch     engine.Batch
 	changes   []Change
+	room      ownRoom
 	observers []observer
 
 	commits atomic.Int64 // that changed something; the compactor looks whether somebody writes

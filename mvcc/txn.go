@@ -22,14 +22,12 @@ type Change struct {
 // its own writes. It is used by one goroutine and must be ended by Commit or Rollback; until then
 // no other can begin. Keys and values given to it must not be changed before it has ended.
 type Txn struct {
-	s     *Store
-	base  int64 // current when it began
-	main  int64 // of the revision being written
-	sub   int64
-	own   ownWrites
-	one   [1]*ownWrite // room for the usual case
-	first ownWrite
-	meta  map[string][]byte // nil value: delete
+	s    *Store
+	base int64 // current when it began
+	main int64 // of the revision being written
+	sub  int64
+	own  ownWrites
+	meta map[string][]byte // nil value: delete
 	// compact is the revision that is compacted with the commit, -1 for none.
 	compact int64
 	done    bool
@@ -48,7 +46,7 @@ func (s *Store) Begin() (*Txn, error) {
 	}
 	base := s.current.Load()
 	t := &Txn{s: s, base: base, main: base + 1, compact: -1}
-	t.own.list = t.one[:0]
+	t.own.list = s.room.list
 	return t, nil
 }
 
@@ -56,6 +54,8 @@ func (s *Store) Begin() (*Txn, error) {
 func (t *Txn) end() {
 	s := t.s
 	t.done = true
+	s.room.recycle(t.own.list)
+	t.own.list = nil
 	clear(s.changes)
 	s.changes = s.changes[:0]
 	if cap(s.changes) > maxKeptChanges {
@@ -155,7 +155,7 @@ func (t *Txn) Put(key, value []byte, lease int64) (before index.Entry, err error
 		before, live = w.entry(), !w.tombstone
 	} else {
 		before, live = t.s.index.Get(key, t.base)
-		w = t.newOwn()
+		w = t.s.room.next()
 		w.before = live
 		w.kv.Key = key
 		t.own.insert(w)
@@ -173,13 +173,6 @@ func (t *Txn) Put(key, value []byte, lease int64) (before index.Entry, err error
 	}
 	t.add(Change{KeyValue: w.kv, Rev: w.rev})
 	return before, nil
-}
-
-func (t *Txn) newOwn() *ownWrite {
-	if len(t.own.list) == 0 {
-		return &t.first
-	}
-	return new(ownWrite)
 }
 
 func (t *Txn) add(c Change) {
@@ -200,7 +193,7 @@ func (t *Txn) Delete(key []byte) (bool, error) {
 		if _, live := t.s.index.Get(key, t.base); !live {
 			return false, nil
 		}
-		w = t.newOwn()
+		w = t.s.room.next()
 		w.before = true
 		w.kv.Key = key
 		t.own.insert(w)
