@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -112,33 +111,23 @@ type door struct {
 	http  *http.Server
 }
 
-// gcPercent is how much the heap of a member may grow between two collections, unless GOGC says. What
-// lives in it is small and most of what is allocated dies at once, so a collection more costs next to
-// nothing (2 % of the processor at 20,000 puts a second), and halves what it grows by.
-const gcPercent = 50
-
-// badgerGCPercent is gcPercent with badger: the arena of its memtable is more than half of the heap, but
-// has no pointers and costs a collection nothing, so this lets grow by half what is beside it.
-const badgerGCPercent = 20
-
-// frugal sets up the runtime for a member, which is expected to need little memory.
-func (o *serveOptions) frugal() {
+// frugal sets up the runtime for a member, which is expected to need little memory, until stop is called.
+func (o *serveOptions) frugal() (stop func()) {
 	if !o.pprof {
 		runtime.MemProfileRate = 0 // nobody can ask for the profile, and its table is a mebibyte
 	}
 	if _, set := os.LookupEnv("GOGC"); set {
-		return
+		return func() {}
 	}
-	percent := gcPercent
 	if o.engine == "badger" {
-		percent = badgerGCPercent
+		return paceHeap(badgerGCPercent)
 	}
-	debug.SetGCPercent(percent)
+	return paceHeap(gcPercent)
 }
 
 // serve runs the member until ctx ends or it fails.
 func (o *serveOptions) serve(ctx context.Context, log *slog.Logger) (err error) {
-	o.frugal()
+	defer o.frugal()()
 	var closers []func() error // in the order in which things were opened
 	defer func() {
 		for i := len(closers) - 1; i >= 0; i-- {

@@ -22,6 +22,11 @@ import (
 // as the mapped file of its log, and what a member has to lose is in its own log anyway.
 const memberMemTableBytes = 16 << 20
 
+// memberCacheBytes is how much of its newest entries a member's log keeps in memory: what is not committed yet,
+// and some for followers that are a little behind. Those farther behind are sent what is read from the files. With
+// the 4 MiB of a log that is alone, entries are a third of what lives in a member of a few ten thousand keys.
+const memberCacheBytes = 2 << 20
+
 // memberOptions are what the engine is opened with: what was asked, and what a member wants otherwise than
 // a store that is alone. That one has all its pages at hand; a member leaves what nobody reads to the
 // system's cache.
@@ -65,6 +70,9 @@ func (o *serveOptions) openLog(dir string, id uint64, log *slog.Logger) (server.
 	var asked walOptions
 	if err := decodeOptions("wal", o.optionsOf("wal"), &asked); err != nil {
 		return nil, err
+	}
+	if asked.CacheBytes == 0 {
+		asked.CacheBytes = memberCacheBytes
 	}
 	full := asked.of(id)
 	full.Logger = log
