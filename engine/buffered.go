@@ -17,6 +17,11 @@ type Policy struct {
 	// (with the time of the commit itself) what a crash may lose of writes nobody synced.
 	// 0 = 100 ms.
 	Interval time.Duration `json:"interval" yaml:"interval"`
+	// Phase, if not 0, is the place in each Interval of the system's clock at which commits start, and less
+	// than Interval: a pending write waits for the next such moment. Stores that take the same writes at the same
+	// time, as the members of a group do, would else commit all at once, and those who wait for a
+	// majority of them would feel it; with phases of their own most of them are always free.
+	Phase time.Duration `json:"phase,omitempty" yaml:"phase,omitempty"`
 	// MaxOps is how many operations are collected before they are committed; 0 = 10,000.
 	MaxOps int `json:"maxOps" yaml:"maxOps"`
 	// MaxBytes is the same for the bytes of their keys and values; 0 = 16 MiB.
@@ -43,6 +48,9 @@ func (p *Policy) Validate() error {
 	if p.Interval == 0 {
 		p.Interval = DefaultInterval
 	}
+	if p.Phase < 0 || p.Phase >= p.Interval {
+		return fmt.Errorf("engine: policy has phase %v, want 0 (none) or more, and less than the interval %v", p.Phase, p.Interval)
+	}
 	if p.MaxOps == 0 {
 		p.MaxOps = DefaultMaxOps
 	}
@@ -50,6 +58,18 @@ func (p *Policy) Validate() error {
 		p.MaxBytes = DefaultMaxBytes
 	}
 	return nil
+}
+
+// due is when a group is committed whose first write came at now.
+func (p *Policy) due(now time.Time) time.Time {
+	wait := p.Interval
+	if p.Phase > 0 {
+		wait = (p.Phase - time.Duration(now.UnixNano()%int64(p.Interval))) % p.Interval
+		if wait <= 0 {
+			wait += p.Interval
+		}
+	}
+	return now.Add(wait)
 }
 
 // Buffered returns a Backend that collects the batches applied to b and commits them in groups,
@@ -176,6 +196,9 @@ func (u *buffered) Options() map[string]string {
 		maps.Copy(m, d.Options())
 	}
 	m["buffered.interval"] = u.policy.Interval.String()
+	if u.policy.Phase > 0 {
+		m["buffered.phase"] = u.policy.Phase.String()
+	}
 	m["buffered.maxOps"] = fmt.Sprint(u.policy.MaxOps)
 	m["buffered.maxBytes"] = fmt.Sprint(u.policy.MaxBytes)
 	return m

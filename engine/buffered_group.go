@@ -27,7 +27,7 @@ type group struct {
 	// The writer's; the committer's once it has the group.
 	ops, bytes int64
 	batches    int64
-	since      time.Time // of the first write
+	due        time.Time // of the commit, known with the first write
 	nodes      int
 	last       *slab
 	versions   []version

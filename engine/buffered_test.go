@@ -101,6 +101,35 @@ func TestBufferedCommits(t *testing.T) {
 			check(t, u.Close())
 		})
 	})
+	t.Run("at the phase of the interval, however late the first pending write came", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGated(t)
+			u := buffered(t, g, engine.Policy{Interval: time.Second, Phase: 300 * time.Millisecond})
+			at := func(due time.Duration) { // of the second, the clock's
+				t.Helper()
+				now := time.Duration(time.Now().UnixNano()) % time.Second
+				time.Sleep((due-now+time.Second-1)%time.Second + 1 - time.Millisecond)
+				synctest.Wait()
+				if len(g.began) != 0 {
+					t.Fatalf("committed before %v", due)
+				}
+				time.Sleep(time.Millisecond)
+				synctest.Wait()
+				if len(g.began) != 1 {
+					t.Fatalf("not committed at %v", due)
+				}
+				<-g.began
+				g.pass <- nil
+				synctest.Wait()
+			}
+			for _, pause := range []time.Duration{0, 100, 299, 300, 301, 700, 999, 12345} {
+				time.Sleep(pause*time.Millisecond + 2*time.Microsecond)
+				check(t, put(u, fmt.Sprint(pause), 1, false))
+				at(300 * time.Millisecond)
+			}
+			check(t, u.Close())
+		})
+	})
 	t.Run("at the number of operations, and at the number of bytes", func(t *testing.T) {
 		for _, p := range []engine.Policy{{Interval: time.Hour, MaxOps: 4}, {Interval: time.Hour, MaxBytes: 25}} {
 			synctest.Test(t, func(t *testing.T) {
@@ -344,9 +373,18 @@ func TestBufferedDescribesItself(t *testing.T) {
 			t.Errorf("%s = %q, want %q", name, got[name], want)
 		}
 	}
-	for _, p := range []engine.Policy{{Interval: -1}, {MaxOps: -1}, {MaxBytes: -1}} {
+	for _, p := range []engine.Policy{
+		{Interval: -1}, {MaxOps: -1}, {MaxBytes: -1}, {Phase: -1}, {Phase: engine.DefaultInterval}, {Interval: time.Second, Phase: 2 * time.Second},
+	} {
 		if _, err := engine.Buffered(b, p); err == nil {
 			t.Errorf("%+v was accepted", p)
 		}
+	}
+	other, err := mem.Open(mem.Options{})
+	check(t, err)
+	p := buffered(t, other, engine.Policy{Phase: 7 * time.Millisecond})
+	defer p.Close()
+	if got := p.(engine.Described).Options()["buffered.phase"]; got != "7ms" {
+		t.Errorf("buffered.phase = %q, want 7ms", got)
 	}
 }

@@ -97,7 +97,7 @@ func (u *buffered) add(ops []pendingOp) error {
 	g.ops, g.bytes, g.batches = g.ops+int64(len(ops)), g.bytes+bytes, g.batches+1
 	u.taken.Add(1)
 	if first {
-		g.since = time.Now()
+		g.due = u.policy.due(time.Now())
 	}
 	u.mu.Lock()
 	u.now.seq = seq
@@ -195,7 +195,7 @@ func (u *buffered) untilDue() time.Duration {
 	if u.now.filling.empty() {
 		return time.Hour
 	}
-	return time.Until(u.now.filling.since.Add(u.policy.Interval))
+	return time.Until(u.now.filling.due)
 }
 
 // commitNext commits the group that was handed over, or the one being filled if it is full or its
@@ -209,7 +209,7 @@ func (u *buffered) commitNext() bool {
 		f := u.now.filling
 		// Apply may have handed one over in the meantime; then the next look finds it.
 		u.mu.Lock()
-		if u.now.committing == nil && !f.empty() && (f.full(u.limit) || time.Since(f.since) >= u.policy.Interval) {
+		if u.now.committing == nil && !f.empty() && (f.full(u.limit) || time.Until(f.due) <= 0) {
 			u.exchange()
 			u.moved.Broadcast() // there is room
 		}

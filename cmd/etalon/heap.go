@@ -22,6 +22,8 @@ const (
 	// lives on more than before grow beyond the floor. (A finalizer would tell of each collection, but only when
 	// what it belongs to is swept, which is late on a busy machine: heaps of 40 MiB were seen.)
 	gcLook = 25 * time.Millisecond
+	// gcSlack is what part of itself a percentage may be off.
+	gcSlack = 8
 )
 
 // paceHeap has collections come after growth by least percent, but not below gcFloorBytes, until stop is called.
@@ -34,6 +36,7 @@ func paceHeap(least int) (stop func()) {
 		defer look.Stop()
 		sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/globals:bytes"}, {Name: "/gc/scan/stack:bytes"}}
 		seen := uint64(0) // live; before the first collection nothing is known
+		percent := least
 		for {
 			select {
 			case <-look.C:
@@ -41,9 +44,15 @@ func paceHeap(least int) (stop func()) {
 				return
 			}
 			metrics.Read(sample)
-			if live := sample[0].Value.Uint64(); live != seen {
-				seen = live
-				debug.SetGCPercent(percentFor(live, sample[1].Value.Uint64()+sample[2].Value.Uint64(), least))
+			live := sample[0].Value.Uint64()
+			if live == seen {
+				continue
+			}
+			seen = live
+			want := percentFor(live, sample[1].Value.Uint64()+sample[2].Value.Uint64(), least)
+			if max(want-percent, percent-want) > want/gcSlack { // setting it stops the world for a moment
+				percent = want
+				debug.SetGCPercent(percent)
 			}
 		}
 	})

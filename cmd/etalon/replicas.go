@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/etalon-kv/etalon/apply"
 	"github.com/etalon-kv/etalon/bench"
@@ -22,11 +23,31 @@ const noPolicy = "none"
 
 // behind puts b behind the policy of that name.
 func behind(b engine.Backend, name string) (engine.Backend, error) {
+	return behindInTurn(b, name, turn{})
+}
+
+// turn is a member's place among those that take the same writes, 0 to of-1.
+type turn struct{ place, of int }
+
+// phase spreads the members' commits evenly over the interval.
+func (t turn) phase(interval time.Duration) time.Duration {
+	if t.of < 2 {
+		return 0
+	}
+	return interval * time.Duration(2*t.place+1) / time.Duration(2*t.of)
+}
+
+// behindInTurn is behind, with commits at other times than those of the other members.
+func behindInTurn(b engine.Backend, name string, t turn) (engine.Backend, error) {
 	if name == noPolicy || name == suite.NotApplicable {
 		return b, nil
 	}
 	policy, err := parsePolicy(name)
 	if err == nil {
+		err = policy.Validate()
+	}
+	if err == nil {
+		policy.Phase = t.phase(policy.Interval)
 		var buffered engine.Backend
 		if buffered, err = engine.Buffered(b, policy); err == nil {
 			return buffered, nil

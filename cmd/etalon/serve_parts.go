@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"slices"
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/raft/wal"
@@ -48,7 +49,12 @@ func (o *serveOptions) open(dir string, log *slog.Logger) (engine.Backend, error
 	if err != nil {
 		return nil, err
 	}
-	return behind(b, o.policy)
+	members, err := o.members()
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	names := slices.Sorted(maps.Keys(members))
+	return behindInTurn(b, o.policy, turn{slices.Index(names, o.name), len(names)})
 }
 
 // openLog opens the member's log.
