@@ -160,7 +160,8 @@ func checkIdle(s suite.Suite) error {
 		return err
 	}
 	cell := "target=" + cells[0]["target"]
-	for _, f := range idle {
+	if len(idle) > 0 {
+		f := idle[0]
 		switch f.Name {
 		case "policy":
 			cell += " durability=" + cells[0]["durability"]

@@ -151,7 +151,7 @@ func cycles(short, usual int) int {
 func testCrash(t *testing.T, h Harness) {
 	h.persistent(t)
 	t.Run("a writer killed at random moments leaves a prefix of its batches with every synced one", func(t *testing.T) {
-		r := newRand(t)
+		r := NewRand(t)
 		dir := t.TempDir()
 		hi := &history{m: model{}}
 		var acked uint64

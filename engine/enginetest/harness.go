@@ -4,10 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/etalon-kv/etalon/engine"
 )
@@ -146,20 +143,6 @@ func collectWalk(tb testing.TB, it engine.Iterator, most int, mixed bool) []pair
 		tb.Errorf("iterator: %v", err)
 	}
 	return all
-}
-
-// newRand returns a source whose seed is printed when the test fails; ETALON_SEED sets it.
-func newRand(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("ETALON_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("ETALON_SEED: %v", err)
-		}
-	}
-	t.Logf("ETALON_SEED=%d repeats this", seed)
-	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // randBytes returns n bytes that do not compress.

@@ -109,7 +109,7 @@ func testManyOrders(t *testing.T, b engine.Backend) {
 		all = append(all, key, fmt.Appendf(nil, "key%05d", 3*i+1))
 	}
 	must(t, b.Apply(w, true))
-	r := newRand(t)
+	r := NewRand(t)
 	view := snap(t, b)
 	for _, size := range []int{1, 2, 63, 64, 65, 128, 500, len(all)} {
 		from := r.IntN(len(all) - size + 1)

@@ -13,7 +13,7 @@ import (
 // every kind, snapshots held over many batches, reopening.
 func testRandom(t *testing.T, h Harness) {
 	t.Run("random batches leave what the model holds", func(t *testing.T) {
-		r := newRand(t)
+		r := NewRand(t)
 		rounds := 4
 		if testing.Short() {
 			rounds = 1

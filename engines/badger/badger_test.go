@@ -3,31 +3,15 @@ package badger
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	lib "github.com/dgraph-io/badger/v4"
 
 	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/engine/enginetest"
 )
-
-// newRand returns a source whose seed is logged; ETALON_SEED sets it.
-func newRand(t *testing.T) *rand.Rand {
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("ETALON_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("ETALON_SEED=%d repeats this", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -36,59 +20,17 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func put(b engine.Backend, sync bool, s engine.Space, key, value string) error {
-	w := b.NewBatch()
-	w.Set(s, []byte(key), []byte(value))
-	return b.Apply(w, sync)
-}
-
-// dump reads space s both ways and key by key, checks that all agree, and returns its content.
-func dump(b engine.Backend, s engine.Space) (map[string]string, error) {
-	view, err := b.Snapshot()
-	if err != nil {
-		return nil, err
-	}
-	defer view.Close()
-	m := make(map[string]string)
-	it := view.Scan(s, nil, nil)
-	for it.Next() {
-		m[string(it.Key())] = string(it.Value())
-	}
-	if err := it.Close(); err != nil {
-		return nil, err
-	}
-	n := 0
-	it = view.ScanBack(s, nil, nil)
-	for ; it.Next(); n++ {
-		if m[string(it.Key())] != string(it.Value()) {
-			return nil, fmt.Errorf("key %q differs backwards", it.Key())
-		}
-	}
-	if err := it.Close(); err != nil {
-		return nil, err
-	}
-	if n != len(m) {
-		return nil, fmt.Errorf("%d keys forwards, %d backwards", len(m), n)
-	}
-	for k, v := range m {
-		if got, err := view.Get(nil, s, []byte(k)); err != nil || string(got) != v {
-			return nil, fmt.Errorf("get %q: %d bytes, %v", k, len(got), err)
-		}
-	}
-	return m, nil
-}
-
 func TestTheSpaceOfTheExclamationMarkIsLikeAnyOther(t *testing.T) {
 	b, err := Open(t.TempDir(), Options{})
 	must(t, err)
 	keys := []string{"\x00", "badger!", "badger!txn", "badger", "\xff", "a"}
 	for _, s := range []engine.Space{32, 33, 34} {
 		for _, k := range keys {
-			must(t, put(b, false, s, k, fmt.Sprint(s, k)))
+			must(t, enginetest.Put(b, false, s, k, fmt.Sprint(s, k)))
 		}
 	}
 	for _, s := range []engine.Space{32, 33, 34} {
-		got, err := dump(b, s)
+		got, err := enginetest.Content(b, s)
 		must(t, err)
 		for _, k := range keys {
 			if got[k] != fmt.Sprint(s, k) {
@@ -100,7 +42,7 @@ func TestTheSpaceOfTheExclamationMarkIsLikeAnyOther(t *testing.T) {
 	w.DeleteRange(33, nil, nil)
 	must(t, b.Apply(w, true))
 	for s, want := range map[engine.Space]int{32: len(keys), 33: 0, 34: len(keys)} {
-		if got, err := dump(b, s); err != nil || len(got) != want {
+		if got, err := enginetest.Content(b, s); err != nil || len(got) != want {
 			t.Errorf("space %d: %d keys, %v, want %d", s, len(got), err, want)
 		}
 	}
@@ -115,7 +57,7 @@ func TestALogIsOnDiskBeforeItsSuccessorIsMade(t *testing.T) {
 	fid, end := bb.mem.log()
 	replaced := 0
 	for i := 0; replaced < 3 && i < 100_000; i++ {
-		must(t, put(b, false, 1, fmt.Sprintf("key%06d", i), strings.Repeat("v", 10_000)))
+		must(t, enginetest.Put(b, false, 1, fmt.Sprintf("key%06d", i), strings.Repeat("v", 10_000)))
 		now, at := bb.mem.log()
 		if now != fid {
 			replaced++
@@ -136,11 +78,11 @@ func TestALogIsOnDiskBeforeItsSuccessorIsMade(t *testing.T) {
 func TestALongValueIsRefusedAndALongestTaken(t *testing.T) {
 	b, err := Open(t.TempDir(), Options{})
 	must(t, err)
-	if err := put(b, true, 1, "k", strings.Repeat("v", valueThreshold)); !errors.Is(err, engine.ErrBatchTooBig) {
+	if err := enginetest.Put(b, true, 1, "k", strings.Repeat("v", valueThreshold)); !errors.Is(err, engine.ErrBatchTooBig) {
 		t.Errorf("a value of %d bytes: %v, want ErrBatchTooBig", valueThreshold, err)
 	}
-	must(t, put(b, true, 1, "k", strings.Repeat("v", valueThreshold-1)))
-	got, err := dump(b, 1)
+	must(t, enginetest.Put(b, true, 1, "k", strings.Repeat("v", valueThreshold-1)))
+	got, err := enginetest.Content(b, 1)
 	if err != nil || len(got["k"]) != valueThreshold-1 {
 		t.Errorf("%d bytes, %v", len(got["k"]), err)
 	}
@@ -152,7 +94,7 @@ func TestAFailureIsFinalAlsoWhenBadgerPanics(t *testing.T) {
 	must(t, err)
 	must(t, b.(*backend).db.Close()) // behind the adapter's back
 	for range 3 {
-		for what, err := range map[string]error{"apply": put(b, false, 1, "k", "v"), "sync": b.Sync()} {
+		for what, err := range map[string]error{"apply": enginetest.Put(b, false, 1, "k", "v"), "sync": b.Sync()} {
 			if !errors.Is(err, engine.ErrFailed) {
 				t.Errorf("%s = %v, want ErrFailed", what, err)
 			}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/etalon-kv/etalon/engine/enginetest"
 )
 
 // mapped is how many KiB of the file are in this process's page table.
@@ -39,7 +41,7 @@ func TestAWrittenLogIsUnmappedAndStillThere(t *testing.T) {
 	for i := range keys {
 		k, v := fmt.Sprintf("key%06d", i), strings.Repeat(string(rune('a'+i%26)), value)
 		want[k] = v
-		must(t, put(b, false, 1, k, v))
+		must(t, enginetest.Put(b, false, 1, k, v))
 	}
 	bb := b.(*backend)
 	fid, at := bb.mem.log()
@@ -57,7 +59,7 @@ func TestAWrittenLogIsUnmappedAndStillThere(t *testing.T) {
 	must(t, b.Close())
 	again, err := Open(killed, Options{})
 	must(t, err)
-	got, err := dump(again, 1)
+	got, err := enginetest.Content(again, 1)
 	must(t, err)
 	for k, v := range want {
 		if got[k] != v {

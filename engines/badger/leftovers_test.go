@@ -14,6 +14,7 @@ import (
 	lib "github.com/dgraph-io/badger/v4"
 
 	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/engine/enginetest"
 )
 
 // killed returns what a store holds whose process was killed, all of it synced: some in a table,
@@ -27,7 +28,7 @@ func killed(t *testing.T) (want map[string]string, image tree, data string) {
 		for i := range 20 {
 			key := fmt.Sprint(session, "key", i)
 			want[key] = strings.Repeat("v", i*10)
-			must(t, put(b, true, 1, key, want[key]))
+			must(t, enginetest.Put(b, true, 1, key, want[key]))
 		}
 		image = readTree(t, dir)
 		data, err = filepath.Rel(dir, b.(*backend).dir.Path())
@@ -106,13 +107,13 @@ func opensWith(t *testing.T, dir string, want map[string]string) {
 	for round := range 2 {
 		b, err := Open(dir, Options{})
 		must(t, err)
-		got, err := dump(b, 1)
+		got, err := enginetest.Content(b, 1)
 		must(t, err)
-		if diff := differ(want, got); diff != "" {
+		if diff := enginetest.Differ(want, got); diff != "" {
 			t.Errorf("opened %d times: %s", round+1, diff)
 		}
 		want["more"] = fmt.Sprint(round)
-		must(t, put(b, true, 1, "more", want["more"]))
+		must(t, enginetest.Put(b, true, 1, "more", want["more"]))
 		must(t, b.Close())
 	}
 }
@@ -121,7 +122,7 @@ func TestALogThatWasFlushedMayBeEmptyAndAnotherMayNot(t *testing.T) {
 	dir := t.TempDir()
 	b, err := Open(dir, Options{})
 	must(t, err)
-	must(t, put(b, true, 1, "k", "v"))
+	must(t, enginetest.Put(b, true, 1, "k", "v"))
 	before := readTree(t, dir) // the log has the key, and the witness knows
 	must(t, b.Close())
 	after := readTree(t, dir) // a table has it
@@ -135,7 +136,7 @@ func TestALogThatWasFlushedMayBeEmptyAndAnotherMayNot(t *testing.T) {
 			tree{log: {}, witness: before[witness]}.write(t, dir)
 			b, err := Open(dir, Options{SkipVerify: skip})
 			must(t, err)
-			if got, err := dump(b, 1); err != nil || got["k"] != "v" {
+			if got, err := enginetest.Content(b, 1); err != nil || got["k"] != "v" {
 				t.Errorf("%v, %v", got, err)
 			}
 			must(t, b.Close())

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/engine/enginetest"
 )
 
 func TestOneBitFlippedAnywhereNeverChangesAnAnswer(t *testing.T) {
@@ -26,7 +27,7 @@ func TestOneBitFlippedAnywhereNeverChangesAnAnswer(t *testing.T) {
 		{"in the synced part of a log", false, ".mem"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRand(t)
+			r := enginetest.NewRand(t)
 			dir := t.TempDir()
 			want, image := fillForRot(t, dir, r, c.close)
 			rounds := 40
@@ -44,9 +45,9 @@ func TestOneBitFlippedAnywhereNeverChangesAnAnswer(t *testing.T) {
 					}
 					continue
 				}
-				got, err := dump(b, 1)
+				got, err := enginetest.Content(b, 1)
 				if err == nil {
-					if diff := differ(want, got); diff != "" {
+					if diff := enginetest.Differ(want, got); diff != "" {
 						t.Fatalf("a flipped bit in %s changed the content silently: %s", name, diff)
 					}
 					harmless++
@@ -73,7 +74,7 @@ func fillForRot(t *testing.T, dir string, r *rand.Rand, closed bool) (map[string
 		for i := range 400 {
 			key, value := fmt.Sprintf("key%05d", r.IntN(800)), fmt.Sprintf("%d-%0*d", i, r.IntN(1000), i)
 			want[key] = value
-			must(t, put(b, i%50 == 49, 1, key, value))
+			must(t, enginetest.Put(b, i%50 == 49, 1, key, value))
 		}
 		if session == 2 && !closed {
 			image := readTree(t, dir)
@@ -136,18 +137,6 @@ func (f tree) write(t *testing.T, dir string) {
 		must(t, os.WriteFile(filepath.Join(dir, path), bytes.TrimRight(data, "\x00"), 0o600))
 		must(t, os.Truncate(filepath.Join(dir, path), int64(len(data)))) // sparse, as badger's are
 	}
-}
-
-func differ(want, got map[string]string) string {
-	for k, v := range want {
-		if g, ok := got[k]; !ok || g != v {
-			return fmt.Sprintf("%q: %d bytes (found %v), want %d", k, len(g), ok, len(v))
-		}
-	}
-	if len(got) != len(want) {
-		return fmt.Sprintf("%d keys, want %d", len(got), len(want))
-	}
-	return ""
 }
 
 func FuzzLastWhole(f *testing.F) {

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/engine/enginetest"
 )
 
 const missing = 999 // the number of a table that is not there
@@ -128,14 +129,14 @@ func TestAComplaintWithAVoidRecordFailsTheStore(t *testing.T) {
 	eb, err := Open(dir, Options{})
 	must(t, err)
 	b := eb.(*backend)
-	must(t, put(b, true, 1, "k", "v"))
+	must(t, enginetest.Put(b, true, 1, "k", "v"))
 	b.complaint(slog.LevelWarn, "nothing serious")
-	must(t, put(b, true, 1, "k", "v2"))
+	must(t, enginetest.Put(b, true, 1, "k", "v2"))
 	data, err := filepath.Rel(dir, b.dir.Path())
 	must(t, err)
 	readTree(t, dir).appended(t, data, missing).write(t, dir)
 	b.complaint(slog.LevelError, "error flushing memtable")
-	if err := put(b, true, 1, "k", "v3"); !errors.Is(err, engine.ErrFailed) {
+	if err := enginetest.Put(b, true, 1, "k", "v3"); !errors.Is(err, engine.ErrFailed) {
 		t.Fatalf("%v, want ErrFailed", err)
 	}
 	if err := b.Close(); err != nil && !errors.Is(err, engine.ErrFailed) {

@@ -12,70 +12,20 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	lib "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/engine/enginetest"
 )
-
-// newRand returns a source whose seed is logged; ETALON_SEED sets it.
-func newRand(t *testing.T) *rand.Rand {
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("ETALON_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("ETALON_SEED=%d repeats this", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func put(b engine.Backend, sync bool, s engine.Space, key, value string) error {
-	w := b.NewBatch()
-	w.Set(s, []byte(key), []byte(value))
-	return b.Apply(w, sync)
-}
-
-// dump reads space s both ways, checks that they agree, and returns its content.
-func dump(b engine.Backend, s engine.Space) (map[string]string, error) {
-	view, err := b.Snapshot()
-	if err != nil {
-		return nil, err
-	}
-	defer view.Close()
-	m := make(map[string]string)
-	it := view.Scan(s, nil, nil)
-	for it.Next() {
-		m[string(it.Key())] = string(it.Value())
-	}
-	if err := it.Close(); err != nil {
-		return nil, err
-	}
-	n := 0
-	it = view.ScanBack(s, nil, nil)
-	for ; it.Next(); n++ {
-		if m[string(it.Key())] != string(it.Value()) {
-			return nil, fmt.Errorf("key %q differs backwards", it.Key())
-		}
-	}
-	if err := it.Close(); err != nil {
-		return nil, err
-	}
-	if n != len(m) {
-		return nil, fmt.Errorf("%d keys forwards, %d backwards", len(m), n)
-	}
-	return m, nil
 }
 
 // faulty fails operations whose kind and path match, from the n-th on, for count times.
@@ -141,11 +91,11 @@ func failOnce(t *testing.T, match func(errorfs.Op) bool, sync bool) {
 	b, err := open(dir, Options{MemTableBytes: 1 << 20}, errorfs.Wrap(vfs.Default, f))
 	must(t, err)
 	value := strings.Repeat("v", 8<<10)
-	must(t, put(b, true, 1, "before", "x"))
+	must(t, enginetest.Put(b, true, 1, "before", "x"))
 	f.on.Store(true)
 	acked, failed := 0, error(nil)
 	for i := 0; i < 20_000 && failed == nil; i++ {
-		if failed = put(b, sync, 1, fmt.Sprintf("key%06d", i), value); failed == nil {
+		if failed = enginetest.Put(b, sync, 1, fmt.Sprintf("key%06d", i), value); failed == nil {
 			acked++
 		}
 	}
@@ -154,7 +104,7 @@ func failOnce(t *testing.T, match func(errorfs.Op) bool, sync bool) {
 	}
 	for range 3 {
 		for what, err := range map[string]error{
-			"apply": put(b, sync, 1, "after", value), "synced apply": put(b, true, 1, "after", value), "sync": b.Sync(),
+			"apply": enginetest.Put(b, sync, 1, "after", value), "synced apply": enginetest.Put(b, true, 1, "after", value), "sync": b.Sync(),
 		} {
 			if !errors.Is(err, engine.ErrFailed) {
 				t.Errorf("%s after the failure = %v, want ErrFailed", what, err)
@@ -172,7 +122,7 @@ func failOnce(t *testing.T, match func(errorfs.Op) bool, sync bool) {
 
 	b, err = Open(dir, Options{})
 	must(t, err)
-	got, err := dump(b, 1)
+	got, err := enginetest.Content(b, 1)
 	must(t, err)
 	if got["before"] != "x" || got["after"] != "" {
 		t.Errorf("after reopening before=%q after=%.10q, want x and nothing", got["before"], got["after"])
@@ -192,9 +142,9 @@ func failOnce(t *testing.T, match func(errorfs.Op) bool, sync bool) {
 func TestABrokenInvariantFailsTheBackendAndNotTheProcess(t *testing.T) {
 	b, err := Open(t.TempDir(), Options{})
 	must(t, err)
-	must(t, put(b, true, 1, "k", "v"))
+	must(t, enginetest.Put(b, true, 1, "k", "v"))
 	b.(*backend).lib.Logger.Fatalf("told %s", "so")
-	if err := put(b, false, 1, "k", "w"); !errors.Is(err, engine.ErrFailed) || !strings.Contains(err.Error(), "told so") {
+	if err := enginetest.Put(b, false, 1, "k", "w"); !errors.Is(err, engine.ErrFailed) || !strings.Contains(err.Error(), "told so") {
 		t.Errorf("apply = %v, want ErrFailed with the message", err)
 	}
 	must(t, b.Close())
@@ -208,9 +158,9 @@ func TestABatchSurvivesItsApply(t *testing.T) {
 		w.Set(1, []byte("a"), bytes.Repeat([]byte("1"), size))
 		must(t, b.Apply(w, false))
 		w.Set(1, []byte("b"), []byte("2"))
-		must(t, put(b, false, 1, "a", "overwritten"))
+		must(t, enginetest.Put(b, false, 1, "a", "overwritten"))
 		must(t, b.Apply(w, true))
-		got, err := dump(b, 1)
+		got, err := enginetest.Content(b, 1)
 		must(t, err)
 		if len(got["a"]) != size || got["b"] != "2" || w.Len() != 2 {
 			t.Errorf("size %d: a has %d bytes, b=%q, batch of %d", size, len(got["a"]), got["b"], w.Len())
@@ -236,12 +186,12 @@ func TestABatchOverTheLimitIsRefusedAndStopsGrowing(t *testing.T) {
 	if n := len(w.(*batch).b.Repr()); n > maxBatchBytes+1<<20 {
 		t.Errorf("the refused batch holds %d bytes", n)
 	}
-	must(t, put(b, true, 1, "k", "v"))
+	must(t, enginetest.Put(b, true, 1, "k", "v"))
 	must(t, b.Close())
 }
 
 func TestOneBitFlippedAnywhereNeverChangesAnAnswer(t *testing.T) {
-	r := newRand(t)
+	r := enginetest.NewRand(t)
 	dir := t.TempDir()
 	want := fillForRot(t, dir, r)
 	image := readTree(t, dir)
@@ -258,9 +208,9 @@ func TestOneBitFlippedAnywhereNeverChangesAnAnswer(t *testing.T) {
 			refused++
 			continue
 		}
-		got, err := dump(b, 1)
+		got, err := enginetest.Content(b, 1)
 		if err == nil {
-			if diff := differ(want, got); diff != "" {
+			if diff := enginetest.Differ(want, got); diff != "" {
 				t.Fatalf("a flipped bit in %s changed the content silently: %s", name, diff)
 			}
 			harmless++
@@ -283,7 +233,7 @@ func fillForRot(t *testing.T, dir string, r *rand.Rand) map[string]string {
 	for i := range 2000 {
 		key, value := fmt.Sprintf("key%05d", r.IntN(5000)), fmt.Sprintf("%d-%0*d", i, r.IntN(2000), i)
 		want[key] = value
-		must(t, put(b, i%50 == 49, 1, key, value))
+		must(t, enginetest.Put(b, i%50 == 49, 1, key, value))
 	}
 	must(t, b.(engine.Drainer).Drain(context.Background()))
 	must(t, b.Close())
@@ -330,18 +280,6 @@ func (f tree) flip(t *testing.T, dir string, r *rand.Rand) string {
 		must(t, os.WriteFile(filepath.Join(dir, path), data, 0o600))
 	}
 	return fmt.Sprintf("%s at %d", name, at)
-}
-
-func differ(want, got map[string]string) string {
-	for k, v := range want {
-		if g, ok := got[k]; !ok || g != v {
-			return fmt.Sprintf("%q: %d bytes (found %v), want %d", k, len(g), ok, len(v))
-		}
-	}
-	if len(got) != len(want) {
-		return fmt.Sprintf("%d keys, want %d", len(got), len(want))
-	}
-	return ""
 }
 
 func TestOptionsOutOfRangeAreNamed(t *testing.T) {
