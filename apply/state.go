@@ -47,6 +47,9 @@ const (
 	metaRemoved = "removed/" // + id: nothing
 )
 
+// restoreTold is after how many more records it is told how far a restore is: about a second's.
+const restoreTold = 1_000_000
+
 func metaKey(prefix string, id uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte(prefix), id)
 }
@@ -59,11 +62,17 @@ func (m *Machine) openState(ctx context.Context, b engine.Backend, name string) 
 	s.leases.init()
 	s.members.init()
 	found := map[string]leased{}
-	limit := m.c.MaxWriteBytes
+	limit, told := m.c.MaxWriteBytes, int64(0)
 	var err error
 	s.store, err = mvcc.Open(ctx, mvcc.Config{
 		Backend: b, Index: m.c.Index(), MaxWriteBytes: limit, Logger: m.c.Logger,
 		Leased: func(key []byte, rev index.Revision, lease int64) { found[string(key)] = leased{rev, LeaseID(lease)} },
+		Progress: func(p mvcc.Progress) {
+			if p.Records-told >= restoreTold {
+				told = p.Records
+				m.c.Logger.Info("apply: restoring the index", "records", p.Records, "revision", p.Revision, "last", p.Last)
+			}
+		},
 	})
 	if err != nil {
 		s.cancel()

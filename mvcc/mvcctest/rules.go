@@ -80,6 +80,7 @@ func testRules(t *testing.T, h Harness) {
 		}
 	})
 	t.Run("compaction removes what no read sees, also from the engine, and keeps a tombstone at it", func(t *testing.T) { testCompaction(t, h) })
+	t.Run("a restore tells how far it is", func(t *testing.T) { testProgress(t, h) })
 	t.Run("an interrupted compaction is resumed", func(t *testing.T) {
 		x := h.build(t)
 		commit(t, x.store, func(w *mvcc.Txn) {
@@ -153,4 +154,37 @@ func records(t *testing.T, x *house) (n int) {
 	}
 	must(t, it.Close())
 	return n
+}
+
+// testProgress opens a store again and listens.
+func testProgress(t *testing.T, h Harness) {
+	x := h.build(t)
+	const revisions, each = 30, 100
+	for n := range revisions {
+		w, err := x.store.Begin()
+		must(t, err)
+		for i := range each {
+			_, err := w.Put(fmt.Appendf(nil, "key %d", n*each+i), nil, 0)
+			must(t, err)
+		}
+		_, err = w.Commit(false)
+		must(t, err)
+	}
+	must(t, x.store.Close())
+	var told []mvcc.Progress
+	var err error
+	x.store, err = mvcc.Open(t.Context(), mvcc.Config{
+		Backend: x.backend, Index: h.Index(), Progress: func(p mvcc.Progress) { told = append(told, p) },
+	})
+	must(t, err)
+	var before mvcc.Progress
+	for _, p := range told {
+		if p.Records <= before.Records || p.Revision < before.Revision || p.Last != revisions+1 {
+			t.Errorf("%+v after %+v", p, before)
+		}
+		before = p
+	}
+	if want := (mvcc.Progress{Records: revisions * each, Revision: revisions + 1, Last: revisions + 1}); before != want {
+		t.Errorf("told %d times, at last %+v, want %+v", len(told), before, want)
+	}
 }
