@@ -16,7 +16,7 @@ func (g *Groups) writeKinds(b *bufio.Writer) {
 	for _, f := range append(slices.Clone(names), "durability", "kind") {
 		head = append(head, clipName(f))
 	}
-	t.add(append(head, "count", "p50", "p99", "p99.9", "max", "", "owed", "errors")...)
+	t.add(append(head, "count", "p50", "p99", "p99.9", "max", "owed", "errors")...)
 	kinds := map[string]bool{}
 	for _, c := range g.Cells {
 		if !c.hasBackground() {

@@ -82,10 +82,10 @@ func (g *Groups) writeTable(b *bufio.Writer) {
 	for i := range head {
 		head[i] = clipName(head[i])
 	}
-	t.add(append(head, "durability", "consistency", "runs", "ops/s", "of runs", latency, "p99", "p99.9", "max", "", "cpu/op", "write amp", "space amp", "errors")...)
+	t.add(append(head, "durability", "consistency", "runs", "ops/s", "of runs", latency, "p99", "p99.9", "max", "cpu/op", "write amp", "space amp", "errors")...)
 	bounded, ranged, saturated := false, false, false
 	for _, c := range g.Cells {
-		row := make([]string, 0, len(head)+14)
+		row := make([]string, 0, len(head)+13)
 		for _, f := range names {
 			row = append(row, clipName(c.Factors[f]))
 		}
@@ -106,7 +106,7 @@ func (g *Groups) writeTable(b *bufio.Writer) {
 	if ranged {
 		fmt.Fprintln(b, "ops/s is the median of the runs; a…b are the least and the most of them: too few for an interval (6 are needed).")
 	}
-	fmt.Fprintln(b, "Latencies are of all operations of all runs of a row, in the unit at its end. Rows of different durability or consistency promise different things.")
+	fmt.Fprintln(b, "Latencies are of all operations of all runs of a row, – where these are too few to tell. Rows of different durability or consistency promise different things.")
 	if saturated {
 		fmt.Fprintln(b, "A row that did not keep up with what it was offered has no latency: its backlog grew as long as the run lasted.")
 	}
@@ -129,14 +129,22 @@ func throughputText(s Summary) []string {
 
 func latencyText(c *Cell) []string { return quantilesText(c.Latency(""), c.Saturated()) }
 
-// quantilesText is median, p99, p99.9, maximum and their unit, or dashes.
+// quantilesText is median, p99, p99.9 and maximum, each in the unit a person would choose, or dashes.
 func quantilesText(h *Histogram, saturated bool) []string {
-	p50, _ := h.Quantile(0.5)
-	sc := timeScale(float64(p50))
 	if h.Count() == 0 || saturated {
-		return []string{"–", "–", "–", "–", ""}
+		return []string{"–", "–", "–", "–"}
 	}
-	return []string{quantileText(h, 0.5, sc), quantileText(h, 0.99, sc), quantileText(h, 0.999, sc), sc.show(float64(h.Max())), sc.unit}
+	out := make([]string, 0, 4)
+	for _, q := range []float64{0.5, 0.99, 0.999} {
+		d, _ := h.Quantile(q)
+		sc := timeScale(float64(d))
+		text := quantileText(h, q, sc)
+		if text != "–" {
+			text += " " + sc.unit
+		}
+		out = append(out, text)
+	}
+	return append(out, shortDuration(h.Max()))
 }
 
 func centerText(c *Cell, unit string) string {

@@ -132,14 +132,15 @@ func scaleOf(unit string, x float64) scale {
 	return scale{1, ""}
 }
 
-// quantileText shows a latency, or that it is longer than a histogram can tell.
+// quantileText shows a latency, or that it is longer than a histogram can tell, or a dash where there
+// are fewer values than q tells apart.
 func quantileText(h *Histogram, q float64, s scale) string {
 	d, ok := h.Quantile(q)
 	switch {
+	case float64(h.Count())*(1-q) < 1:
+		return "–"
 	case ok:
 		return s.show(float64(d))
-	case h.Count() == 0:
-		return "–"
 	}
 	return ">" + s.show(float64(HistogramMax))
 }
