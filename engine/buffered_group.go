@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,6 +145,7 @@ func (g *group) emit(out Batch) {
 			for _, n := range r.nodes[:r.n] {
 				n.emit(ranges, out)
 			}
+			runtime.Gosched() // a commit is nobody's hurry
 		}
 	}
 }

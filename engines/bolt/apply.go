@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 
 	"go.etcd.io/bbolt"
@@ -94,9 +95,16 @@ type writer struct {
 	scratch []byte
 }
 
+// yieldOps is how many operations are put in before others that are ready have their turn. A large commit
+// is nobody's hurry, and the runtime would let it go on for 10 ms.
+const yieldOps = 16
+
 func (w *writer) apply(b *batch) error {
 	ops := b.ordered()
 	for i := range ops {
+		if i%yieldOps == yieldOps-1 {
+			runtime.Gosched()
+		}
 		o := &ops[i]
 		if err := w.enter(b, o); err != nil {
 			return err
