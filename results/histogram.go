@@ -179,6 +179,12 @@ func (h *Histogram) Min() time.Duration {
 // Max is the exact longest duration, also of those in overflow; 0 if empty.
 func (h *Histogram) Max() time.Duration { return time.Duration(h.maxNS) }
 
+// Floored tells whether d, a quantile of h, stands for shorter durations as well, which are counted as
+// HistogramMin; print it as "at most d".
+func (h *Histogram) Floored(d time.Duration) bool {
+	return d == HistogramMin && h.count > 0 && h.minNS < int64(HistogramMin)
+}
+
 // Quantile returns the duration that the share q of all recorded ones does not exceed: the upper
 // end of the counter that holds the ceil(q·Count)-th shortest, but never more than Max; Min exactly
 // for q <= 0 and Max for q >= 1. ok is false when there is nothing to tell: the histogram is empty

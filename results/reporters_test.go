@@ -253,3 +253,32 @@ func TestTheComparisonIsPrinted(t *testing.T) {
 	}
 	golden(t, "compare.txt", out.Bytes())
 }
+
+func TestWhatIsCountedAsTheShortestIsSaidToBeAtMostThat(t *testing.T) {
+	h := results.NewHistogram()
+	h.Record(results.HistogramMin)
+	if d, _ := h.Quantile(0.5); h.Floored(d) {
+		t.Errorf("%v is exact", d)
+	}
+	h.RecordN(40, 1000)
+	h.Record(2 * results.HistogramMin)
+	if d, ok := h.Quantile(0.5); !ok || d != results.HistogramMin || !h.Floored(d) {
+		t.Errorf("p50 is %v, %v", d, ok)
+	}
+	if h.Floored(h.Min()) || h.Floored(h.Max()) {
+		t.Error("least and greatest are exact")
+	}
+	recs := resultstest.Records(resultstest.Options{Engines: []string{"mem"}, Workloads: []string{"get"}})
+	for _, r := range recs {
+		for _, o := range r.Ops {
+			o.Service, o.Count = h, h.Count()
+		}
+	}
+	var text strings.Builder
+	if err := results.WriteSummary(&text, recs, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), "  ≤100 ns  ≤100 ns  ") {
+		t.Errorf("the summary says\n%s", &text)
+	}
+}

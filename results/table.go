@@ -139,6 +139,8 @@ func quantileText(h *Histogram, q float64, s scale) string {
 	switch {
 	case float64(h.Count())*(1-q) < 1:
 		return "–"
+	case ok && h.Floored(d):
+		return "≤" + s.show(float64(d))
 	case ok:
 		return s.show(float64(d))
 	}

@@ -288,8 +288,12 @@ func outcome(r *results.Record) string {
 	line := fmt.Sprintf("%.0f op/s", float64(r.Count())/phase.Duration.Seconds())
 	if r.Saturated() {
 		line += ", saturated"
-	} else if p99, ok := r.Latency("").Quantile(0.99); ok {
-		line += fmt.Sprintf(", p99 %v", threeDigits(p99))
+	} else if h := r.Latency(""); h.Count() > 0 {
+		if p99, ok := h.Quantile(0.99); ok && h.Floored(p99) {
+			line += fmt.Sprintf(", p99 ≤%v", p99)
+		} else if ok {
+			line += fmt.Sprintf(", p99 %v", threeDigits(p99))
+		}
 	}
 	if !r.Valid() {
 		line += ", INVALID"

@@ -140,8 +140,11 @@ func quantile(h *results.Histogram, q float64) field {
 		return number(0, false, nil)
 	}
 	f := number(float64(d), true, plot.FormatTime)
-	if !ok {
+	switch {
+	case !ok:
 		f.Text = "> " + plot.FormatTime(float64(results.HistogramMax))
+	case h.Floored(d):
+		f.Text = "≤ " + f.Text
 	}
 	return f
 }
