@@ -333,7 +333,7 @@ func (o *serveOptions) node(ctx context.Context, log *slog.Logger) (*server.Node
 		},
 		OpenLog: func(dir string, id uint64) (server.Log, error) { return o.openLog(o.logDir(dir), id, log) },
 		Replica: replica.Config{
-			TickInterval: heartbeat, Raft: raft.Config{ElectionTicks: int((election + heartbeat - 1) / heartbeat), HeartbeatTicks: 1},
+			TickInterval: heartbeat, Raft: raft.Config{ElectionTicks: int((election + heartbeat - 1) / heartbeat), HeartbeatTicks: 1, CacheBytes: memberCoreCacheBytes},
 			SnapshotEntries: raft.Index(o.snapshotCount), KeepEntries: raft.Index(max(o.snapshotCount/2, 1)), Loose: !o.strict,
 			DigestInterval: o.corruptCheckTime, Logger: log,
 		},

@@ -28,6 +28,10 @@ const memberMemTableBytes = 16 << 20
 // the 4 MiB of a log that is alone, entries are a third of what lives in a member of a few ten thousand keys.
 const memberCacheBytes = 2 << 20
 
+// memberCoreCacheBytes is the same of the core. It has the same bytes, so this need be no more than what others
+// ask for at once; what is older it asks of the log, in whose memory it is.
+const memberCoreCacheBytes = 1 << 20
+
 // memberOptions are what the engine is opened with: what was asked, and what a member wants otherwise than
 // a store that is alone. That one has all its pages at hand; a member leaves what nobody reads to the
 // system's cache.
