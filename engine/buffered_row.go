@@ -2,7 +2,8 @@ package engine
 
 import (
 	"bytes"
-	"encoding/binary"
+
+	"github.com/etalon-kv/etalon/internal/prefix"
 )
 
 const (
@@ -25,24 +26,12 @@ type row struct {
 // headOf is the number that the first eight bytes of key make, with zeros behind its end. Keys whose
 // heads differ are in the order of these.
 func headOf(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
-	}
-	var b [8]byte
-	copy(b[:], key)
-	return binary.BigEndian.Uint64(b[:])
+	return prefix.Head(key)
 }
 
 // common is the length of what both a and b begin with.
 func common(a, b []byte) int {
-	n, i := min(len(a), len(b)), 0
-	for i+8 <= n && binary.NativeEndian.Uint64(a[i:]) == binary.NativeEndian.Uint64(b[i:]) {
-		i += 8
-	}
-	for i < n && a[i] == b[i] {
-		i++
-	}
-	return i
+	return prefix.Len(a, b)
 }
 
 // appendRows cuts nodes, at least one, into new rows.

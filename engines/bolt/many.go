@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/internal/prefix"
 )
 
 // Get looks in the tree itself, and lets bbolt look where that finds anything odd.
@@ -153,7 +154,7 @@ type spot struct {
 // values are.
 func (l *lookups) descend() (size int) {
 	for i, key := range l.keys {
-		l.at[i].id, l.at[i].head = l.tree.root, headOf(key)
+		l.at[i].id, l.at[i].head = l.tree.root, prefix.Head(key)
 	}
 	for range maxLevels {
 		l.touch()

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/internal/prefix"
 )
 
 // tree is a bucket as it stands in the map, for lookups that descend by themselves: bbolt's search
@@ -93,7 +94,7 @@ func (p *page) span(i int) (from, to int) {
 // head is that of the i-th key.
 func (p *page) head(i int) uint64 {
 	from, to := p.span(i)
-	return headOf(p.data[from:to])
+	return prefix.Head(p.data[from:to])
 }
 
 // child is the page that the i-th element of a branch leads to.
@@ -164,7 +165,7 @@ func (p *page) upTo(key []byte, k uint64, guess int) int {
 		from, to := p.span(i)
 		have := p.data[from:to]
 		below := false
-		if h := headOf(have); h != k {
+		if h := prefix.Head(have); h != k {
 			below = h < k
 		} else {
 			below = bytes.Compare(have, key) <= 0
@@ -192,16 +193,6 @@ func (p *page) upTo(key []byte, k uint64, guess int) int {
 type reach struct {
 	lo, hi uint64
 	known  bool
-}
-
-// headOf is the number that the first eight bytes of key make.
-func headOf(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
-	}
-	var b [8]byte
-	copy(b[:], key)
-	return binary.BigEndian.Uint64(b[:])
 }
 
 // guess is about where the key with the head k stands in p, whose reach is r; 0 if p is empty.
@@ -239,7 +230,7 @@ func (r reach) within(p *page, i int) reach {
 
 // lookup returns the value of key; false if it is not there.
 func (t *tree) lookup(key []byte) ([]byte, bool) {
-	k, parent, id, r := headOf(key), uint64(0), t.root, reach{}
+	k, parent, id, r := prefix.Head(key), uint64(0), t.root, reach{}
 	for range maxLevels {
 		t.touch(t.want(parent, id, r, k))
 		p := t.page(id)

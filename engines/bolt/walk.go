@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/internal/prefix"
 )
 
 // path is a way down a tree to a place in a leaf, from which it goes on to both sides. It reads the
@@ -24,7 +25,7 @@ type place struct {
 // seek goes to the place before the first key at or above key.
 func (w *path) seek(t *tree, key []byte) {
 	w.tree, w.way = t, w.way[:0]
-	k, id, r := headOf(key), t.root, reach{}
+	k, id, r := prefix.Head(key), t.root, reach{}
 	for range maxLevels {
 		p := t.page(id)
 		at := p.upTo(key, k, r.guess(&p, k))

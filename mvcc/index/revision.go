@@ -3,10 +3,10 @@ package index
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"slices"
+
+	"github.com/etalon-kv/etalon/internal/prefix"
 )
 
 // Revision is the place of a write in the history of a store: Main counts the write
@@ -57,7 +57,7 @@ func SortRecords(chunk []Record) {
 	shared, size := len(chunk[0].Key), 0
 	for i := range chunk {
 		size += len(chunk[i].Key)
-		shared = min(shared, CommonPrefix(chunk[0].Key, chunk[i].Key))
+		shared = min(shared, prefix.Len(chunk[0].Key, chunk[i].Key))
 	}
 	type ref struct {
 		head uint64
@@ -65,7 +65,7 @@ func SortRecords(chunk []Record) {
 	}
 	refs := make([]ref, len(chunk))
 	for i := range chunk {
-		refs[i] = ref{head(chunk[i].Key[shared:]), i}
+		refs[i] = ref{prefix.Head(chunk[i].Key[shared:]), i}
 	}
 	slices.SortFunc(refs, func(a, b ref) int {
 		if a.head != b.head {
@@ -80,29 +80,4 @@ func SortRecords(chunk []Record) {
 		sorted[i].Key = keys[len(keys)-len(sorted[i].Key) : len(keys) : len(keys)]
 	}
 	copy(chunk, sorted)
-}
-
-// head is the first eight bytes of b as a number that orders like them, zeroes behind the end.
-func head(b []byte) (h uint64) {
-	for i := range 8 {
-		h <<= 8
-		if i < len(b) {
-			h |= uint64(b[i])
-		}
-	}
-	return h
-}
-
-// CommonPrefix is the number of leading bytes that a and b share.
-func CommonPrefix(a, b []byte) int {
-	n := min(len(a), len(b))
-	i := 0
-	for ; i+8 <= n; i += 8 {
-		if d := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); d != 0 {
-			return i + bits.TrailingZeros64(d)/8
-		}
-	}
-	for ; i < n && a[i] == b[i]; i++ {
-	}
-	return i
 }

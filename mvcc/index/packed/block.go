@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"github.com/etalon-kv/etalon/mvcc/index"
+	"github.com/etalon-kv/etalon/internal/prefix"
 )
 
 // block is a sorted list of keys, each with a payload, in one immutable slice without pointers:
@@ -185,7 +185,7 @@ func (s *scratch) pack(entries []entry, base int64) block {
 	}
 	b := block{n: uint16(len(entries))}
 	first := entries[0].key
-	b.prefix = int32(index.CommonPrefix(first, entries[len(entries)-1].key))
+	b.prefix = int32(prefix.Len(first, entries[len(entries)-1].key))
 	size := 0
 	for i := range entries {
 		size += entries[i].size(base) - int(b.prefix)

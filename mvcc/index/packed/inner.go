@@ -3,7 +3,7 @@ package packed
 import (
 	"sync/atomic"
 
-	"github.com/etalon-kv/etalon/mvcc/index"
+	"github.com/etalon-kv/etalon/internal/prefix"
 )
 
 // inner is a node above the leaves: all children leaves, or all inner nodes. Separators and the
@@ -106,7 +106,7 @@ func (n *inner) sizeBytes() int64 { return int64(innerBytes + cap(n.data) + 8*n.
 
 // separator is a short key above left and not above right.
 func separator(left, right []byte) []byte {
-	n := index.CommonPrefix(left, right) + 1
+	n := prefix.Len(left, right) + 1
 	return append([]byte(nil), right[:n]...)
 }
 

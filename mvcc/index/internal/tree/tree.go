@@ -10,12 +10,12 @@
 package tree
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strings"
 	"sync"
 	"unsafe" // a key that is only looked for becomes a string without a copy
 
+	"github.com/etalon-kv/etalon/internal/prefix"
 	"github.com/etalon-kv/etalon/mvcc/index"
 	"github.com/etalon-kv/etalon/mvcc/index/internal/history"
 )
@@ -43,20 +43,11 @@ type Item struct {
 
 // probe is a slot to look for key with, good as long as key does not change.
 func probe(key []byte) Slot {
-	return Slot{headOf(key), &Item{key: text(key)}}
+	return Slot{prefix.Head(key), &Item{key: text(key)}}
 }
 
 // text is key as a string that is good as long as key does not change.
 func text(key []byte) string { return unsafe.String(unsafe.SliceData(key), len(key)) }
-
-func headOf(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
-	}
-	var b [8]byte
-	copy(b[:], key)
-	return binary.BigEndian.Uint64(b[:])
-}
 
 // at is what the key is at a revision.
 func (it *Item) at(at int64) (index.Entry, bool) {
@@ -163,7 +154,7 @@ func (x *Index) advance(key []byte, rev index.Revision) {
 // insert adds a key with one put at the main revision main, or without a history yet for 0.
 func (x *Index) insert(key []byte, main int64) *Item {
 	it := &Item{key: string(key), main: main}
-	x.tree.Set(Slot{headOf(key), it})
+	x.tree.Set(Slot{prefix.Head(key), it})
 	x.stats.Keys++
 	x.stats.Live += btoi(main != 0)
 	x.stats.Revisions += btoi(main != 0)
