@@ -50,6 +50,9 @@ type NodeConfig struct {
 	State apply.Config
 	// OpenLog opens the log in a directory, for the member with that id.
 	OpenLog func(dir string, id uint64) (Log, error)
+	// VolatileLog: the log is gone when the process ends. A member that starts again has forgotten what
+	// it voted and acknowledged, so it counts as one whose disk was emptied: who has known it refuses it.
+	VolatileLog bool
 	// OpenTransport makes the way to the other members; nil will do for a member alone.
 	OpenTransport func(Identity) (replica.Transport, error)
 	// Replica tunes the replica; what it is made of is set here.
@@ -175,6 +178,10 @@ func (n *Node) identify(ctx context.Context, dir string) error {
 		}
 		if id.Engine != n.config.Engine {
 			return fmt.Errorf("%w: %s keeps its state in engine %s, not %s", ErrIdentity, dir, id.Engine, n.config.Engine)
+		}
+		if n.config.VolatileLog {
+			n.id.Incarnation = newIncarnation()
+			return n.id.store(dir)
 		}
 		return nil
 	}
@@ -329,7 +336,7 @@ func (n *Node) publish(ctx context.Context) {
 		try, cancel := context.WithTimeout(ctx, n.Server.config.requestTimeout())
 		_, err := propose[*apply.MembersResult](try, n.Server, cmd, 0)
 		cancel()
-		if err == nil || errors.Is(err, replica.ErrClosed) || errors.Is(err, replica.ErrStopped) {
+		if err == nil || n.Replica.Err() != nil { // it has stopped, for whatever reason
 			return
 		}
 		n.Server.config.Logger.Warn("publishing the member's attributes", "error", err)

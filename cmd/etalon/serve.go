@@ -331,7 +331,8 @@ func (o *serveOptions) node(ctx context.Context, log *slog.Logger) (*server.Node
 			Index:  func() index.Index { i, _ := newIndex(o.index); return i }, // checked before
 			Logger: log,
 		},
-		OpenLog: func(dir string, id uint64) (server.Log, error) { return o.openLog(o.logDir(dir), id, log) },
+		OpenLog:     func(dir string, id uint64) (server.Log, error) { return o.openLog(o.logDir(dir), id, log) },
+		VolatileLog: o.log == "mem",
 		Replica: replica.Config{
 			TickInterval: heartbeat, Raft: raft.Config{ElectionTicks: int((election + heartbeat - 1) / heartbeat), HeartbeatTicks: 1, CacheBytes: memberCoreCacheBytes},
 			SnapshotEntries: raft.Index(o.snapshotCount), KeepEntries: raft.Index(max(o.snapshotCount/2, 1)), Loose: !o.strict,

@@ -64,7 +64,10 @@ func (o *serveOptions) open(dir string, log *slog.Logger) (engine.Backend, error
 // openLog opens the member's log.
 func (o *serveOptions) openLog(dir string, id uint64, log *slog.Logger) (server.Log, error) {
 	if o.log != "wal" {
-		if o.log == "mem" || o.noFsync {
+		switch {
+		case o.log == "mem":
+			log.Warn("the log is in memory: this member cannot come back to its cluster once it has ended")
+		case o.noFsync:
 			log.Warn("the log does not survive a crash of the machine", "log", o.log, "unsafe-no-fsync", o.noFsync)
 		}
 		return openLog(o.log, dir, id, o.optionsOf(o.log), log)
