@@ -53,7 +53,7 @@ var metrics = []metric{
 	gauge("etcd_debugging_mvcc_keys_total", "Total number of keys, deleted ones that are not compacted included.", func(f *server.Figures) float64 { return float64(f.Keys) }),
 	gauge("etcd_debugging_mvcc_current_revision", "The current revision of the store.", func(f *server.Figures) float64 { return float64(f.Revision) }),
 	gauge("etcd_debugging_mvcc_compact_revision", "The revision of the last compaction.", func(f *server.Figures) float64 { return float64(f.Compacted) }),
-	gauge("etcd_debugging_lease_granted", "Leases in force.", func(f *server.Figures) float64 { return float64(f.Leases) }),
+	gauge("etalon_leases", "Leases in force.", func(f *server.Figures) float64 { return float64(f.Leases) }),
 }
 
 // stageSeconds tells, per stage on the way of a proposal through this member, how long it took.
