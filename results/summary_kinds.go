@@ -37,11 +37,10 @@ func (g *Groups) writeKinds(b *bufio.Writer) {
 	}
 	fmt.Fprintln(b, "\nBy kind:")
 	t.write(b)
-	if kinds[KindEvent] {
-		fmt.Fprintln(b, "  event: from the moment its write was sent (in an open loop: due) until a watcher had it; those owed at the end came later and are counted")
-	}
-	if kinds[KindCompaction] {
-		fmt.Fprintln(b, "  compaction: from its request until the revisions were gone; a compaction ran during any part of what is -compacting, and of nothing -quiet")
+	for _, kind := range []string{KindEvent, KindCompaction} {
+		if kinds[kind] {
+			fmt.Fprintln(b, "  "+KindDoc(kind))
+		}
 	}
 	fmt.Fprintln(b)
 }
@@ -59,4 +58,15 @@ func kindText(c *Cell, kind string) []string {
 	h := c.Latency(kind)
 	row := append([]string{fmt.Sprint(h.Count())}, quantilesText(h, c.SaturatedIn(kind))...)
 	return append(row, fmt.Sprint(behind), fmt.Sprint(failed))
+}
+
+// KindDoc says what a kind of background work measures.
+func KindDoc(kind string) string {
+	switch kind {
+	case KindEvent:
+		return "event: from the moment its write was sent (in an open loop: due) until a watcher had it; those owed at the end came later and are counted"
+	case KindCompaction:
+		return "compaction: from its request until the revisions were gone; a compaction ran during any part of what is -compacting, and of nothing -quiet"
+	}
+	return ""
 }

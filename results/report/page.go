@@ -22,8 +22,9 @@ type page struct {
 	Machines  []string
 	Verdicts  []string
 	Warnings  []warning
-	Columns   []column
-	Rows      []row
+	Summary   table
+	Kinds     table // of what went on beside the clients
+	KindNotes []string
 	Floors    floorsView
 	Generated string
 	Command   string
@@ -72,7 +73,8 @@ func newPage(in Input) (page, error) {
 		p.Machines = append(p.Machines[:3], fmt.Sprintf("and %d more environments, all listed under Cells", n-3))
 	}
 	p.Floors = newFloors(results.Ladders(groups))
-	p.Columns, p.Rows = summary(panels)
+	p.Summary = summary(panels)
+	p.Kinds, p.KindNotes = kinds(panels)
 	p.SummaryNote = summaryNote(panels)
 	p.Cells = cellViews(in, panels)
 	return p, nil

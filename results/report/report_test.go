@@ -335,3 +335,16 @@ func TestStagesHaveATableInTheirCell(t *testing.T) {
 		t.Error("a table of stages where there are none")
 	}
 }
+
+func TestWhatGoesOnBesideTheClientsHasATable(t *testing.T) {
+	recs := resultstest.WithBackground(resultstest.Records(resultstest.Options{Engines: []string{"pebble"}, Workloads: []string{"put"}}))
+	got := outline(parse(t, write(t, input(recs))))
+	for _, want := range []string{"By kind, where work goes on", "tr | put | pebble | sync, local | event | ", "tr | put | pebble | sync, local | compaction | ", "until a watcher had it"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got[:min(len(got), 3000)])
+		}
+	}
+	if page := string(write(t, input(resultstest.Records(resultstest.Options{})))); strings.Contains(page, "By kind, where") {
+		t.Error("a table of nothing")
+	}
+}

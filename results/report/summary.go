@@ -44,8 +44,14 @@ func number(v float64, known bool, format func(float64) string) field {
 	return field{Text: format(v), Sort: strconv.FormatFloat(v, 'g', -1, 64), Number: true}
 }
 
+// table is a table that a click on its heads sorts.
+type table struct {
+	Columns []column
+	Rows    []row
+}
+
 // summary lays out the table: one row for each line of each panel.
-func summary(panels []plot.Panel) ([]column, []row) {
+func summary(panels []plot.Panel) table {
 	extra := extraFactors(panels)
 	columns := []column{{Name: "Workload"}, {Name: subjectHead(panels)}}
 	for _, f := range extra {
@@ -71,7 +77,59 @@ func summary(panels []plot.Panel) ([]column, []row) {
 			rows = append(rows, row{First: i == 0 && len(rows) > 0, Fields: summaryFields(l, extra, !equal)})
 		}
 	}
-	return columns, rows
+	return table{columns, rows}
+}
+
+// kinds lays out what went on beside the clients: a row for each kind of the lines with watchers or
+// compactions. The latencies of the summary tell of operations only.
+func kinds(panels []plot.Panel) (t table, notes []string) {
+	extra := extraFactors(panels)
+	seen := map[string]bool{}
+	for _, p := range panels {
+		first := len(t.Rows) > 0
+		for _, l := range p.Lines {
+			all := l.Cell.Kinds()
+			if !slices.Contains(all, results.KindEvent) && !slices.Contains(all, results.KindCompaction) {
+				continue
+			}
+			for _, kind := range all {
+				seen[kind] = true
+				t.Rows = append(t.Rows, row{First: first, Fields: kindFields(l, extra, kind)})
+				first = false
+			}
+		}
+	}
+	t.Columns = []column{{Name: "Workload"}, {Name: subjectHead(panels)}}
+	for _, f := range extra {
+		t.Columns = append(t.Columns, column{Name: results.Inert(f)})
+	}
+	t.Columns = append(t.Columns, column{Name: "Durability"}, column{Name: "Kind"}, column{Name: "Count", Number: true},
+		column{Name: "p50", Number: true}, column{Name: "p99", Number: true}, column{Name: "p99.9", Number: true}, column{Name: "max", Number: true})
+	for _, kind := range []string{results.KindEvent, results.KindCompaction} {
+		if seen[kind] {
+			notes = append(notes, results.KindDoc(kind)+".")
+		}
+	}
+	return t, notes
+}
+
+func kindFields(l plot.Line, extra []string, kind string) []field {
+	name := text(results.Subject(l.Cell.Factors))
+	name.Color = l.Look.Hex()
+	fields := []field{text(l.Cell.Factors["workload"]), name}
+	for _, f := range extra {
+		fields = append(fields, text(l.Cell.Factors[f]))
+	}
+	h := l.Cell.Latency(kind)
+	fields = append(fields, text(string(l.Cell.Durability)+", "+string(l.Cell.Consistency)), text(kind), number(float64(h.Count()), true, grouped))
+	for _, q := range []float64{0.5, 0.99, 0.999, 1} {
+		if l.Cell.SaturatedIn(kind) {
+			fields = append(fields, number(0, false, nil))
+			continue
+		}
+		fields = append(fields, quantile(h, q))
+	}
+	return fields
 }
 
 // subjectHead names what the lines are: engines, logs or targets, or some of each.
