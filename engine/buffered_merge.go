@@ -13,6 +13,12 @@ const ownMax = 32
 //
 // Few keys of a range are pending, so it does not go key by key: it shows runs of the base's pairs,
 // with newer values put into them, each up to the next key that a layer adds or deletes.
+//
+// Tried and dropped, since none made scans of 100 with 5 pending keys clearly faster: the newest write
+// of each key in its row, so that neither node nor version is read (3 % less, within the noise, and 60 %
+// more memory where writes and scans alternate); keys and values of a row side by side in memory;
+// reading all that is pending in a chunk before it is merged, or the base's keys (both slower); guessing
+// the place of a key among the base's pairs by the rule of three (slower than going through them).
 type merge struct {
 	snap  *bufferedSnapshot
 	space Space
