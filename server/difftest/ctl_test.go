@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,6 +110,14 @@ func TestEtcdctl(t *testing.T) {
 		mirror(ctx, t, both[1], both[0], "to-etcd")
 		mirror(ctx, t, both[0], both[1], "to-ours")
 	})
+	t.Run("what has a name of etcd's in the metrics is one of etcd's", func(t *testing.T) {
+		known := metricNames(t, both[0].members[0])
+		for name := range metricNames(t, both[1].members[0]) {
+			if strings.HasPrefix(name, "etcd_") && !known[name] {
+				t.Errorf("etcd has no %s", name)
+			}
+		}
+	})
 	// How good a cluster is found depends on the machine; that it is measured to the end does not.
 	checks := map[string]string{"check datascale --load=s": "Approximate system memory used"}
 	if os.Getenv("DIFFTEST_PERF") != "" { // it writes for a minute
@@ -129,6 +138,29 @@ func TestEtcdctl(t *testing.T) {
 			}
 		})
 	}
+}
+
+// metricNames are the names, with their types, of what a member tells at /metrics.
+func metricNames(t *testing.T, s *server) map[string]bool {
+	resp, err := http.Get("http://" + s.client + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			names[strings.TrimSpace(name)] = true
+		}
+	}
+	if len(names) == 0 {
+		t.Fatalf("no metrics: %s", text)
+	}
+	return names
 }
 
 func compareCommand(ctx context.Context, t *testing.T, both *[2]*cluster, c ctl) {
