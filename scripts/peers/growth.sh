@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # How the time of an operation grows with the number of keys: from 10,000 tenfold a step up to KEYS,
 # on ENGINE and INDEX. Ends with lines "growth PART R": the slowest step divided by the fastest, and
-# "growth-etcd PART R", the same of etcd's store, which is measured beside it up to PEERKEYS.
+# "growth-etcd PART R", the same of etcd's store, which is measured beside it up to PEERKEYS, and
+# "growth-map PART R", that of a plain map of Go: what the caches and the memory of the machine do alone.
 #
 # Values are of VALUE bytes at every step, so that ten million keys take about 3 GiB of disk and
 # 3 GiB of memory; alone on a machine all of it takes about 10 minutes. Small steps are repeated and
@@ -17,7 +18,7 @@ data=$(mktemp -d -p "$DIR")
 trap 'rm -rf "$work" "$data"' EXIT
 trap 'exit 130' INT TERM
 cp go.mod go.sum "$work/" # what the product requires may have moved since these were written
-"$GO" build -mod=mod -modfile="$work/go.mod" -o "$work/" ./etcdmvcc ./etalonmvcc
+"$GO" build -mod=mod -modfile="$work/go.mod" -o "$work/" ./etcdmvcc ./etalonmvcc ./gomap
 
 # measure NAME PROGRAM ARGUMENTS...: as many rounds as the size asks for.
 measure() {
@@ -33,6 +34,7 @@ measure() {
 : >"$work/raw"
 for ((n = 10000; n <= KEYS; n *= 10)); do
 	measure "$ENGINE/$INDEX" "$work/etalonmvcc" -engine "$ENGINE" -index "$INDEX"
+	measure map "$work/gomap"
 	if ((n <= PEERKEYS)); then measure etcd "$work/etcdmvcc"; fi
 done
 echo "keys of 40 bytes, values of $VALUE bytes; microseconds an operation, heap in bytes a key"
@@ -71,6 +73,6 @@ awk '
 		for (k = 1; k <= m; k++) for (p = 1; p <= parts; p++) {
 			at = stores[k] SUBSEP part[p]
 			if (at in most && least[at] > 0)
-				printf "growth%s %s %.2f\n", stores[k] == "etcd" ? "-etcd" : "", part[p], most[at] / least[at]
+				printf "growth%s %s %.2f\n", stores[k] ~ "/" ? "" : "-" stores[k], part[p], most[at] / least[at]
 		}
 	}' "$work/raw"
