@@ -299,6 +299,8 @@ func (o *serveOptions) check(f *pflag.FlagSet) error {
 		o.snapshotCount = defaultSnapshotCount
 	}
 	switch {
+	case o.name == "":
+		return fmt.Errorf("--name is empty: members are told apart by their names")
 	case o.heartbeatMS == 0 || o.electionMS == 0:
 		return fmt.Errorf("--heartbeat-interval %d and --election-timeout %d, want 1 or more milliseconds of each", o.heartbeatMS, o.electionMS)
 	case 5*o.heartbeatMS > o.electionMS:
@@ -380,8 +382,18 @@ func (o *serveOptions) checkURLs() error {
 			}
 		}
 	}
-	_, err := o.members()
-	return err
+	members, err := o.members()
+	if err != nil || o.peer.certFile != "" || o.peer.auto {
+		return err
+	}
+	for name, urls := range members {
+		for _, u := range urls {
+			if strings.HasPrefix(u, "https:") { // it would be reached without TLS
+				return fmt.Errorf("member %s is to be reached at %s, and no certificate is given: want --peer-cert-file and --peer-key-file, or --peer-auto-tls", name, u)
+			}
+		}
+	}
+	return nil
 }
 
 // checkURL parses a URL that a flag has.

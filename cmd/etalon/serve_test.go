@@ -46,6 +46,8 @@ func TestWrongWordsToServe(t *testing.T) {
 		{[]string{"--initial-cluster", "default=http://127.0.0.1:1"}, "missing from --initial-advertise-peer-urls"},
 		{[]string{"--initial-cluster", "default=http://localhost:2380,b=http://localhost:2380"}, "has http://localhost:2380 twice"},
 		{[]string{"--initial-cluster", "default"}, "want NAME=URL"},
+		{[]string{"--initial-cluster", "default=http://localhost:2380,b=https://localhost:2381"}, "member b is to be reached at https://localhost:2381, and no certificate is given"},
+		{[]string{"--name", ""}, "--name is empty"},
 		{[]string{"--initial-cluster", "default=http://localhost:2380,b=10.0.0.1"}, `--initial-cluster has "10.0.0.1", accepted: http://HOST:PORT`},
 		{[]string{"--listen-client-urls", "http://127.0.0.1:1"}, "--advertise-client-urls is required"},
 		{[]string{"--listen-client-urls", "", "--advertise-client-urls", "http://a:1"}, "--listen-client-urls is empty"},
