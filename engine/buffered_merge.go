@@ -3,6 +3,8 @@ package engine
 import (
 	"bytes"
 	"math"
+
+	"github.com/etalon-kv/etalon/internal/prefix"
 )
 
 // ownMax is how many pairs of the layers are shown at once.
@@ -264,7 +266,7 @@ func (m *merge) cut(from int) (before int, same bool) {
 		from = 1
 	}
 	if m.prefix < 0 {
-		m.prefix = common(m.rest[0].Key, m.rest[last].Key)
+		m.prefix = prefix.Len(m.rest[0].Key, m.rest[last].Key)
 	}
 	var flip uint64
 	if m.back {
@@ -272,9 +274,9 @@ func (m *merge) cut(from int) (before int, same bool) {
 	}
 	// One by one: whoever scans reads them all in this order anyway, and no step waits for the memory
 	// of the one before, as those of a binary search do.
-	prefix, head := m.prefix, headOf(m.topKey[m.prefix:])^flip
+	skip, head := m.prefix, prefix.Head(m.topKey[m.prefix:])^flip
 	for i, p := range m.rest[from:last] {
-		h := headOf(p.Key[prefix:]) ^ flip
+		h := prefix.Head(p.Key[skip:]) ^ flip
 		if h < head {
 			continue
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"github.com/etalon-kv/etalon/internal/prefix"
 )
 
 // orders are the keys of a group in order, as far as somebody has asked for them: the first covers
@@ -101,9 +103,9 @@ func sortNodes(nodes []*node) {
 	if slices.IsSortedFunc(nodes, compareNodes) {
 		return
 	}
-	prefix := len(nodes[0].key)
+	shared := len(nodes[0].key)
 	for _, n := range nodes {
-		prefix = min(prefix, common(nodes[0].key, n.key))
+		shared = min(shared, prefix.Len(nodes[0].key, n.key))
 	}
 	type headed struct {
 		head uint64
@@ -111,7 +113,7 @@ func sortNodes(nodes []*node) {
 	}
 	all := make([]headed, len(nodes))
 	for i, n := range nodes {
-		all[i] = headed{headOf(n.key[prefix:]), n}
+		all[i] = headed{prefix.Head(n.key[shared:]), n}
 	}
 	slices.SortFunc(all, func(a, b headed) int {
 		if a.head != b.head && a.node.space == b.node.space {
@@ -134,9 +136,9 @@ func compareNodes(a, b *node) int {
 func newOrder(s Space, rows []*row) *order {
 	o := &order{space: s, rows: rows, heads: make([]uint64, len(rows))}
 	first := rows[0].nodes[0].key
-	o.prefix = first[:common(first, rows[len(rows)-1].last().key)]
+	o.prefix = first[:prefix.Len(first, rows[len(rows)-1].last().key)]
 	for i, r := range rows {
-		o.heads[i] = headOf(r.nodes[0].key[len(o.prefix):])
+		o.heads[i] = prefix.Head(r.nodes[0].key[len(o.prefix):])
 	}
 	return o
 }
@@ -156,7 +158,7 @@ func (o *order) with(more []*node) *order {
 		next.heads = append(next.heads, o.heads[at:i]...)
 		next.rows = o.rows[i].with(next.rows, more[:n])
 		for _, r := range next.rows[len(next.heads):] {
-			next.heads = append(next.heads, headOf(r.nodes[0].key[min(len(o.prefix), len(r.nodes[0].key)):]))
+			next.heads = append(next.heads, prefix.Head(r.nodes[0].key[min(len(o.prefix), len(r.nodes[0].key)):]))
 		}
 		more, at = more[n:], i+1
 	}
@@ -182,7 +184,7 @@ func (o *order) row(key []byte) int {
 	case c > 0:
 		return len(o.rows) - 1
 	}
-	h, lo, hi := headOf(key[len(o.prefix):]), 0, len(o.heads)
+	h, lo, hi := prefix.Head(key[len(o.prefix):]), 0, len(o.heads)
 	for lo < hi {
 		i := int(uint(lo+hi) >> 1)
 		if o.heads[i] < h || o.heads[i] == h && bytes.Compare(o.rows[i].nodes[0].key, key) <= 0 {

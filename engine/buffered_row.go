@@ -23,17 +23,6 @@ type row struct {
 	nodes  [rowKeys]*node
 }
 
-// headOf is the number that the first eight bytes of key make, with zeros behind its end. Keys whose
-// heads differ are in the order of these.
-func headOf(key []byte) uint64 {
-	return prefix.Head(key)
-}
-
-// common is the length of what both a and b begin with.
-func common(a, b []byte) int {
-	return prefix.Len(a, b)
-}
-
 // appendRows cuts nodes, at least one, into new rows.
 func appendRows(rows []*row, nodes []*node) []*row {
 	pieces := (len(nodes) + rowFill - 1) / rowFill
@@ -49,10 +38,10 @@ func newRow(nodes []*node) *row {
 	r := &row{}
 	r.n = copy(r.nodes[:], nodes)
 	first := nodes[0].key
-	r.prefix = common(first, r.last().key)
+	r.prefix = prefix.Len(first, r.last().key)
 	copy(r.begins[:], first[:r.prefix])
 	for i, n := range nodes {
-		r.heads[i] = headOf(n.key[r.prefix:])
+		r.heads[i] = prefix.Head(n.key[r.prefix:])
 	}
 	return r
 }
@@ -75,7 +64,7 @@ func (r *row) below(key []byte) int {
 	case c > 0:
 		return r.n
 	}
-	h, lo, hi := headOf(key[r.prefix:]), 0, r.n
+	h, lo, hi := prefix.Head(key[r.prefix:]), 0, r.n
 	for lo < hi {
 		i := int(uint(lo+hi) >> 1)
 		if r.heads[i] < h || r.heads[i] == h && bytes.Compare(r.nodes[i].key, key) < 0 {
@@ -110,7 +99,7 @@ func (r *row) merge(more []*node) *row {
 		to := r.below(n.key)
 		copy(m.nodes[at:], r.nodes[from:to])
 		at += copy(m.heads[at:], r.heads[from:to])
-		m.nodes[at], m.heads[at] = n, headOf(n.key[r.prefix:])
+		m.nodes[at], m.heads[at] = n, prefix.Head(n.key[r.prefix:])
 		from, at = to, at+1
 	}
 	copy(m.nodes[at:], r.nodes[from:r.n])
