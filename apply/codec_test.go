@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/etalon-kv/etalon/apply"
+	"github.com/etalon-kv/etalon/internal/seed"
 )
 
 // sampler makes random commands over few keys.
@@ -182,7 +183,7 @@ func (s *sampler) command() apply.Command {
 }
 
 func TestACommandIsDecodedAsItWasEncoded(t *testing.T) {
-	s := &sampler{r: newRand(t), wild: true}
+	s := &sampler{r: seed.Rand(t), wild: true}
 	for range rounds(2_000, 20_000) {
 		c := s.command()
 		b := c.Append([]byte("before"))

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/etalon-kv/etalon/internal/seed"
 )
 
 func TestASpecSaysWhatIsWrong(t *testing.T) {
@@ -101,7 +103,7 @@ func TestEqualSeedsGiveEqualSequences(t *testing.T) {
 }
 
 func TestTheTrackerAcceptsExactlyWhatNoLaterWriteReplaced(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed(t), 6))
+	r := rand.New(rand.NewPCG(seed.Of(t), 6))
 	for round := range 2000 {
 		tr := newTracker(1, 1)
 		var all []write

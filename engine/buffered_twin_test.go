@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/engines/mem"
+	"github.com/etalon-kv/etalon/internal/seed"
 )
 
 // twin is what a Buffered backend must show, kept in the dumbest way.
@@ -145,14 +145,7 @@ type twinView struct {
 
 func TestBufferedShowsWhatItsTwinShows(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("ETALON_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("ETALON_SEED=%d repeats this", seed)
+	first := seed.Of(t)
 	policies := []engine.Policy{
 		{Interval: time.Hour},
 		{Interval: time.Hour, MaxOps: 9},
@@ -171,7 +164,7 @@ func TestBufferedShowsWhatItsTwinShows(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r := &twinRun{t: t, rand: rand.New(rand.NewPCG(seed, uint64(i*10+j))), inner: bare, state: twin{}}
+				r := &twinRun{t: t, rand: rand.New(rand.NewPCG(first, uint64(i*10+j))), inner: bare, state: twin{}}
 				if r.b, err = engine.Buffered(posing{bare, c}, p); err != nil {
 					t.Fatal(err)
 				}

@@ -5,10 +5,12 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/etalon-kv/etalon/internal/seed"
 )
 
 func TestAMatcherFindsWhatALoopOverAllExtentsFinds(t *testing.T) {
-	seed := watchSeed(t)
+	seed := seed.Of(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for range 30 {
 		var m matcher[int]

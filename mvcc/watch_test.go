@@ -11,6 +11,7 @@ import (
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/engines/mem"
+	"github.com/etalon-kv/etalon/internal/seed"
 	"github.com/etalon-kv/etalon/mvcc/index"
 	"github.com/etalon-kv/etalon/mvcc/index/packed"
 )
@@ -392,12 +393,12 @@ func TestNextEndsWithItsContextAndLosesNothing(t *testing.T) {
 // TestWatchesBesideAWriter runs a writer and many readers at once; each reader checks
 // that its events are gapless, in order and whole.
 func TestWatchesBesideAWriter(t *testing.T) {
-	seed := watchSeed(t)
+	first := seed.Of(t)
 	s, h := openWatched(t, HubConfig{QueueEvents: 20, QueueBytes: 8 << 10, ChunkRevisions: 16, ChunkEvents: 32})
 	const revisions, readers = 3000, 8
 	var wg sync.WaitGroup
 	for n := range readers {
-		wg.Go(func() { readAll(t, h, rand.New(rand.NewPCG(seed, uint64(n))), revisions+1) })
+		wg.Go(func() { readAll(t, h, rand.New(rand.NewPCG(first, uint64(n))), revisions+1) })
 	}
 	wg.Go(func() { // streams that come and go, and are hardly read
 		for n := range 200 {
@@ -419,7 +420,7 @@ func TestWatchesBesideAWriter(t *testing.T) {
 			st.Close()
 		}
 	})
-	r := rand.New(rand.NewPCG(seed, 99))
+	r := rand.New(rand.NewPCG(first, 99))
 	for rev := int64(2); rev < revisions+2; rev++ {
 		// Revision rev puts rev%3+1 keys.
 		keys := make([]string, rev%3+1)

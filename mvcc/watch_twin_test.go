@@ -6,33 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/engine/enginetest"
 	"github.com/etalon-kv/etalon/engines/mem"
+	"github.com/etalon-kv/etalon/internal/seed"
 	"github.com/etalon-kv/etalon/mvcc/index/packed"
 )
-
-// watchSeed is ETALON_SEED, or one of the time; it is printed when the test fails.
-func watchSeed(t *testing.T) uint64 {
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("ETALON_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("ETALON_SEED: %v", err)
-		}
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("repeat with ETALON_SEED=%d", seed)
-		}
-	})
-	return seed
-}
 
 func openWatched(tb testing.TB, c HubConfig) (*Store, *Hub) {
 	tb.Helper()
@@ -105,14 +86,14 @@ type twinStream struct {
 }
 
 func TestWatchesAreToldWhatAFilterOverTheHistoryFinds(t *testing.T) {
-	seed := watchSeed(t)
+	first := seed.Of(t)
 	rounds := 150
 	if testing.Short() {
 		rounds = 30
 	}
 	seen := map[string]int{}
 	for i := range rounds {
-		r := rand.New(rand.NewPCG(seed, uint64(i)))
+		r := rand.New(rand.NewPCG(first, uint64(i)))
 		t.Run(fmt.Sprintf("round=%d", i), func(t *testing.T) {
 			s, h := openWatched(t, HubConfig{
 				QueueEvents: 1 + r.IntN(12), QueueBytes: 400 + r.IntN(6000), ChunkRevisions: 1 + r.IntN(6),

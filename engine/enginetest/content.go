@@ -2,30 +2,11 @@ package enginetest
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"strconv"
-	"testing"
-	"time"
 
 	"github.com/etalon-kv/etalon/engine"
 )
 
 // What the tests of the engines themselves are built of, beside the suite.
-
-// NewRand returns a source whose seed is printed when the test fails; ETALON_SEED sets it.
-func NewRand(tb testing.TB) *rand.Rand {
-	tb.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("ETALON_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			tb.Fatalf("ETALON_SEED: %v", err)
-		}
-	}
-	tb.Logf("ETALON_SEED=%d repeats this", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 // Put applies a batch of one write.
 func Put(b engine.Backend, sync bool, s engine.Space, key, value string) error {

@@ -3,7 +3,6 @@ package bolt
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/etalon-kv/etalon/engine"
+	"github.com/etalon-kv/etalon/internal/seed"
 )
 
 func mustOpen(t *testing.T, dir string, o Options) *store {
@@ -160,14 +160,7 @@ func TestDamagedPagesNeverPanic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("ETALON_SEED"); text != "" {
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("ETALON_SEED=%d repeats this", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := seed.Rand(t)
 	refused, ended := 0, 0
 	for range 60 {
 		bad := append([]byte(nil), good...)

@@ -3,11 +3,9 @@ package mvcctest
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/mvcc"
@@ -140,20 +138,6 @@ func wantErr(tb testing.TB, what string, err, want error) {
 	if !errors.Is(err, want) {
 		tb.Errorf("%s = %v, want %v", what, err, want)
 	}
-}
-
-// newRand returns a source whose seed is printed when the test fails; ETALON_SEED sets it.
-func newRand(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("ETALON_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("ETALON_SEED: %v", err)
-		}
-	}
-	t.Logf("ETALON_SEED=%d repeats this", seed)
-	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // rounds is how often something random is tried.

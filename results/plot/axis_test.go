@@ -2,13 +2,11 @@ package plot
 
 import (
 	"math"
-	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
+	"github.com/etalon-kv/etalon/internal/seed"
 	"github.com/etalon-kv/etalon/results"
 )
 
@@ -66,15 +64,7 @@ func TestFormatsKeepThreeDigits(t *testing.T) {
 }
 
 func TestACurveIsTheSortedLatencies(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("ETALON_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("ETALON_SEED=%d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := seed.Rand(t)
 	for _, n := range []int{1, 2, 3, 10, 1000, 12_345} {
 		h, all := results.NewHistogram(), make([]float64, n)
 		for i := range all {

@@ -2,13 +2,12 @@ package wire
 
 import (
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
-	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/etalon-kv/etalon/internal/seed"
 )
 
 // random makes messages.
@@ -16,16 +15,7 @@ type random struct{ *rand.Rand }
 
 // newRandom prints its seed; ETALON_SEED replays one.
 func newRandom(t *testing.T) random {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("ETALON_SEED"); s != "" {
-		v, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seed = v
-	}
-	t.Logf("ETALON_SEED=%d", seed)
-	return random{rand.New(rand.NewPCG(seed, 0))}
+	return random{seed.Rand(t)}
 }
 
 func (r random) bool() bool { return r.IntN(2) == 0 }

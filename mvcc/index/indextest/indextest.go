@@ -3,7 +3,6 @@ package indextest
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -36,19 +35,6 @@ func Run(t *testing.T, open func() index.Index) {
 	for _, c := range cases {
 		t.Run(c.rule, func(t *testing.T) { c.run(t, open) })
 	}
-}
-
-// seeded is a source of randomness whose seed is printed, and can be given as ETALON_SEED.
-func seeded(t testing.TB) *rand.Rand {
-	seed := rand.Uint64()
-	if s := os.Getenv("ETALON_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatalf("ETALON_SEED %q is no number", s)
-		}
-	}
-	t.Logf("repeat with ETALON_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 1))
 }
 
 // rounds is n, times ETALON_ROUNDS.

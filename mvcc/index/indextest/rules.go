@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etalon-kv/etalon/internal/seed"
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
@@ -106,7 +107,7 @@ func edgeKeys() (keys []string) {
 }
 
 func testEdgeKeys(t *testing.T, open func() index.Index) {
-	r := seeded(t)
+	r := seed.Rand(t)
 	keys := edgeKeys()
 	for range 2 {
 		x, w := open(), newTwin()
