@@ -386,8 +386,8 @@ func (o *serveOptions) checkURLs() error {
 	if err != nil || o.peer.certFile != "" || o.peer.auto {
 		return err
 	}
-	for name, urls := range members {
-		for _, u := range urls {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		for _, u := range members[name] {
 			if strings.HasPrefix(u, "https:") { // it would be reached without TLS
 				return fmt.Errorf("member %s is to be reached at %s, and no certificate is given: want --peer-cert-file and --peer-key-file, or --peer-auto-tls", name, u)
 			}
