@@ -15,6 +15,20 @@ type stagedTarget struct {
 	*Stages
 }
 
+// runStaged puts for two seconds with four workers, after one of warm-up.
+func runStaged(t *testing.T, target Target) *results.Record {
+	t.Helper()
+	r := &Runner{
+		Source: mustWorkload(t, Spec{Workload: "put", Records: 100}), Target: target,
+		Workers: 4, Warmup: time.Second, Measure: 2 * time.Second, clock: newSleepClock(),
+	}
+	rec, err := r.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
 func TestStagesAreThoseOfTheMeasuredPhase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		target := stagedTarget{newMapTarget(), NewStages(results.Stage{Name: "work", Doc: "all of it"}, results.Stage{Name: "rest"})}
@@ -23,14 +37,7 @@ func TestStagesAreThoseOfTheMeasuredPhase(t *testing.T) {
 			target.Record(0, time.Millisecond, 2)
 			return nil
 		}
-		r := &Runner{
-			Source: mustWorkload(t, Spec{Workload: "put", Records: 100}), Target: target,
-			Workers: 4, Warmup: time.Second, Measure: 2 * time.Second, clock: newSleepClock(),
-		}
-		rec, err := r.Run(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		rec := runStaged(t, target)
 		if len(rec.Stages) != 2 || rec.Stages[0].Name != "work" || rec.Stages[0].Doc != "all of it" || rec.Stages[1].Name != "rest" {
 			t.Fatalf("stages %+v", rec.Stages)
 		}
@@ -56,14 +63,7 @@ func TestATargetThatIsSlowToTellItsStagesIsNotMadeSlowerByIt(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			return nil
 		}
-		r := &Runner{
-			Source: mustWorkload(t, Spec{Workload: "put", Records: 100}), Target: target,
-			Workers: 4, Warmup: time.Second, Measure: 2 * time.Second, clock: newSleepClock(),
-		}
-		rec, err := r.Run(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		rec := runStaged(t, target)
 		if rate, ok := results.Throughput().Of(rec); !ok || rate != 4000 {
 			t.Errorf("%v op/s, want 4000: four workers, a millisecond an operation", rate)
 		}
