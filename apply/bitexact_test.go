@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/etalon-kv/etalon/apply"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/raft"
 )
 
@@ -182,7 +182,7 @@ func record(t *testing.T, rng *rand.Rand, n int) *history {
 
 func TestTheSameEntriesMakeTheSameBytes(t *testing.T) {
 	for range rounds(1, 4) {
-		rng := seed.Rand(t)
+		rng := seedtest.Rand(t)
 		h := record(t, rng, rounds(400, 1500))
 		t.Logf("revision %s, %d leases, %d alarms, %d members", h.end.Hash, len(h.end.Leases), len(h.end.Alarms), len(h.end.Members))
 		for _, c := range combos() {

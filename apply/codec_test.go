@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/etalon-kv/etalon/apply"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 // sampler makes random commands over few keys.
@@ -183,7 +183,7 @@ func (s *sampler) command() apply.Command {
 }
 
 func TestACommandIsDecodedAsItWasEncoded(t *testing.T) {
-	s := &sampler{r: seed.Rand(t), wild: true}
+	s := &sampler{r: seedtest.Rand(t), wild: true}
 	for range rounds(2_000, 20_000) {
 		c := s.command()
 		b := c.Append([]byte("before"))

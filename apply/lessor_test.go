@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/etalon-kv/etalon/apply"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/raft"
 )
 
@@ -55,7 +55,7 @@ func TestALeaseNeverEndsBeforeItsClientWasTold(t *testing.T) {
 	revoked, renewed := 0, 0
 	for range rounds(20, 100) {
 		w := &leaseWorld{
-			t: t, rng: seed.Rand(t), log: begin(t), now: time.Unix(1e9, 0),
+			t: t, rng: seedtest.Rand(t), log: begin(t), now: time.Unix(1e9, 0),
 			promise: map[apply.LeaseID]time.Time{}, told: map[apply.LeaseID]int64{},
 		}
 		w.elect()

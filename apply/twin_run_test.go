@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/etalon-kv/etalon/apply"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/raft"
 )
 
@@ -115,7 +115,7 @@ func twinEntries(rng *rand.Rand, n int) []raft.Entry {
 // be those of the twin, and the images those of one another.
 func TestAMachineIsLikeItsTwin(t *testing.T) {
 	for range rounds(1, 2) {
-		rng := seed.Rand(t)
+		rng := seedtest.Rand(t)
 		entries := twinEntries(rng, rounds(1200, 3000))
 		var images [][32]byte
 		for _, c := range combos() {
@@ -238,7 +238,7 @@ func compareLeases(t *testing.T, m *apply.Machine, w *twin) {
 // TestATxnIsRefusedLikeItsTwin holds the checks that need no state against those of the twin: operations that
 // are too many here or there, keys that are written twice.
 func TestATxnIsRefusedLikeItsTwin(t *testing.T) {
-	s := &sampler{r: seed.Rand(t)}
+	s := &sampler{r: seedtest.Rand(t)}
 	met := map[error]int{}
 	for range rounds(5_000, 50_000) {
 		tx, most := s.txn(3), 1+s.r.IntN(8)

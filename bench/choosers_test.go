@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 func TestScrambledRanksArePermutedOntoAllItems(t *testing.T) {
@@ -40,7 +40,7 @@ func TestScrambledItemsKeepTheirRankWhileOthersAreAdded(t *testing.T) {
 }
 
 func TestChoosersStayInRangeWhileItGrows(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed.Of(t), 1))
+	r := rand.New(rand.NewPCG(seedtest.Of(t), 1))
 	for _, name := range append(Distributions(), "hotspot:1,1", "hotspot:0.001,1", "zipfian:1", "zipfian:2.5", "exponential:1,0.001") {
 		d, err := parseDistribution(name)
 		if err != nil {
@@ -58,7 +58,7 @@ func TestChoosersStayInRangeWhileItGrows(t *testing.T) {
 }
 
 func TestFrontierAgreesWithASetOfAcknowledgedNumbers(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed.Of(t), 2))
+	r := rand.New(rand.NewPCG(seedtest.Of(t), 2))
 	for round := range 200 {
 		start := r.Uint64N(200)
 		f := NewFrontier(start)
@@ -98,7 +98,7 @@ func TestFrontierAgreesWithASetOfAcknowledgedNumbers(t *testing.T) {
 }
 
 func TestKeysSortAsTheirNumbersAndNeverMeet(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed.Of(t), 3))
+	r := rand.New(rand.NewPCG(seedtest.Of(t), 3))
 	for _, width := range []int{8, 11, 16, 23, 24, 40} {
 		k, err := NewKeys(width, false)
 		if err != nil {
@@ -138,7 +138,7 @@ func compare(a, b uint64) int {
 }
 
 func TestUnmixIsTheInverseOfMix(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed.Of(t), 4))
+	r := rand.New(rand.NewPCG(seedtest.Of(t), 4))
 	for range 10000 {
 		if x := r.Uint64(); unmix(mix(x)) != x {
 			t.Fatalf("unmix(mix(%d)) = %d", x, unmix(mix(x)))

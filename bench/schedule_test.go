@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 func TestSchedulesAreReadAndWrittenAlike(t *testing.T) {
@@ -53,7 +53,7 @@ func TestStepsComeOneAfterTheOtherAndEnd(t *testing.T) {
 }
 
 func TestSchedulesNeverDescendAndPoissonIsTheSameInOrder(t *testing.T) {
-	p := Poisson{PerSec: 1000, Seed: seed.Of(t)}
+	p := Poisson{PerSec: 1000, Seed: seedtest.Of(t)}
 	next := p.inOrder()
 	for name, at := range map[string]func(uint64) (time.Duration, bool){
 		"constant": Constant{PerSec: 333}.At, "poisson": p.At,
@@ -79,7 +79,7 @@ func TestSchedulesNeverDescendAndPoissonIsTheSameInOrder(t *testing.T) {
 }
 
 func TestUnsentAgreesWithCounting(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed.Of(t), 5))
+	r := rand.New(rand.NewPCG(seedtest.Of(t), 5))
 	for range 200 {
 		var s Schedule = Constant{PerSec: 1 + 1000*r.Float64()}
 		if r.IntN(2) == 0 {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 func TestASpecSaysWhatIsWrong(t *testing.T) {
@@ -103,7 +103,7 @@ func TestEqualSeedsGiveEqualSequences(t *testing.T) {
 }
 
 func TestTheTrackerAcceptsExactlyWhatNoLaterWriteReplaced(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed.Of(t), 6))
+	r := rand.New(rand.NewPCG(seedtest.Of(t), 6))
 	for round := range 2000 {
 		tr := newTracker(1, 1)
 		var all []write

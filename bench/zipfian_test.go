@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 // TestZipfianStepsLieAboveTheCurve checks the arithmetic: that what is drawn and kept of a rank is in
@@ -40,7 +40,7 @@ func TestZipfianStepsLieAboveTheCurve(t *testing.T) {
 // fall: steps without rejection would make the ends of steps too heavy by up to 1.5 %.
 func TestZipfianDrawsByWeight(t *testing.T) {
 	const draws, parts = 10_000_000, 4
-	r := rand.New(rand.NewPCG(seed.Of(t), 2))
+	r := rand.New(rand.NewPCG(seedtest.Of(t), 2))
 	for _, c := range []struct {
 		theta float64
 		n     uint64

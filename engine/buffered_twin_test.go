@@ -15,7 +15,7 @@ import (
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/engines/mem"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 // twin is what a Buffered backend must show, kept in the dumbest way.
@@ -145,7 +145,7 @@ type twinView struct {
 
 func TestBufferedShowsWhatItsTwinShows(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	first := seed.Of(t)
+	first := seedtest.Of(t)
 	policies := []engine.Policy{
 		{Interval: time.Hour},
 		{Interval: time.Hour, MaxOps: 9},

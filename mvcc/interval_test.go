@@ -6,11 +6,11 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 func TestAMatcherFindsWhatALoopOverAllExtentsFinds(t *testing.T) {
-	seed := seed.Of(t)
+	seed := seedtest.Of(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for range 30 {
 		var m matcher[int]

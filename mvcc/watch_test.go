@@ -11,7 +11,7 @@ import (
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/engines/mem"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/mvcc/index"
 	"github.com/etalon-kv/etalon/mvcc/index/packed"
 )
@@ -393,7 +393,7 @@ func TestNextEndsWithItsContextAndLosesNothing(t *testing.T) {
 // TestWatchesBesideAWriter runs a writer and many readers at once; each reader checks
 // that its events are gapless, in order and whole.
 func TestWatchesBesideAWriter(t *testing.T) {
-	first := seed.Of(t)
+	first := seedtest.Of(t)
 	s, h := openWatched(t, HubConfig{QueueEvents: 20, QueueBytes: 8 << 10, ChunkRevisions: 16, ChunkEvents: 32})
 	const revisions, readers = 3000, 8
 	var wg sync.WaitGroup

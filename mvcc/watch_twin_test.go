@@ -11,7 +11,7 @@ import (
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/engine/enginetest"
 	"github.com/etalon-kv/etalon/engines/mem"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/mvcc/index/packed"
 )
 
@@ -86,7 +86,7 @@ type twinStream struct {
 }
 
 func TestWatchesAreToldWhatAFilterOverTheHistoryFinds(t *testing.T) {
-	first := seed.Of(t)
+	first := seedtest.Of(t)
 	rounds := 150
 	if testing.Short() {
 		rounds = 30

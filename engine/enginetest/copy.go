@@ -10,13 +10,13 @@ import (
 	"testing"
 
 	"github.com/etalon-kv/etalon/engine"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 func testCopy(t *testing.T, h Harness) {
 	t.Run("a dump loads into a fresh backend with an equal hash, and is refused when torn", func(t *testing.T) {
 		from, to := Poison(h.fresh(t)), Poison(h.fresh(t))
-		fillRandom(t, seed.Rand(t), from)
+		fillRandom(t, seedtest.Rand(t), from)
 		stream := dumpOf(t, from)
 		if err := engine.Load(context.Background(), to, bytes.NewReader(stream[:len(stream)-1])); err == nil {
 			t.Error("a stream without its last byte was loaded")
@@ -36,7 +36,7 @@ func RunPairs(t *testing.T, engines map[string]Harness) {
 	names := slices.Sorted(maps.Keys(engines))
 	for _, from := range names {
 		t.Run("from "+from, func(t *testing.T) {
-			r := seed.Rand(t)
+			r := seedtest.Rand(t)
 			source := engines[from].fresh(t)
 			fillRandom(t, r, source)
 			stream, hash := dumpOf(t, source), hashOf(t, source)

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/etalon-kv/etalon/engine"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 // The history of the crash tests: batch n, from 1 on, is a function of n alone, so whoever knows
@@ -152,7 +152,7 @@ func cycles(short, usual int) int {
 func testCrash(t *testing.T, h Harness) {
 	h.persistent(t)
 	t.Run("a writer killed at random moments leaves a prefix of its batches with every synced one", func(t *testing.T) {
-		r := seed.Rand(t)
+		r := seedtest.Rand(t)
 		dir := t.TempDir()
 		hi := &history{m: model{}}
 		var acked uint64

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"github.com/etalon-kv/etalon/engine"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 func testFirstStart(t *testing.T, h Harness) {
 	h.persistent(t)
 	t.Run("a process killed at random moments of its first start leaves a directory that opens", func(t *testing.T) {
-		r := seed.Rand(t)
+		r := seedtest.Rand(t)
 		var opened time.Duration // how long a start takes that is not killed
 		for i := range cycles(2, 6) {
 			dir := filepath.Join(t.TempDir(), "new")
@@ -34,7 +34,7 @@ func testFirstStart(t *testing.T, h Harness) {
 	})
 	t.Run("so does one killed at any call that changes files", func(t *testing.T) {
 		strace := straceOrSkip(t)
-		r := seed.Rand(t)
+		r := seedtest.Rand(t)
 		runs := 0
 		for n := 1; runs < cycles(4, 16); n++ {
 			if n > 8 { // each of the first, where the directory itself is made; then some

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/etalon-kv/etalon/engine"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 // many checks that GetMany of view answers for keys what Get does. It goes through the method that
@@ -110,7 +110,7 @@ func testManyOrders(t *testing.T, b engine.Backend) {
 		all = append(all, key, fmt.Appendf(nil, "key%05d", 3*i+1))
 	}
 	must(t, b.Apply(w, true))
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	view := snap(t, b)
 	for _, size := range []int{1, 2, 63, 64, 65, 128, 500, len(all)} {
 		from := r.IntN(len(all) - size + 1)

@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"github.com/etalon-kv/etalon/engine"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 // testRandom compares the engine, behind Poison, with the model on random operations: batches of
 // every kind, snapshots held over many batches, reopening.
 func testRandom(t *testing.T, h Harness) {
 	t.Run("random batches leave what the model holds", func(t *testing.T) {
-		r := seed.Rand(t)
+		r := seedtest.Rand(t)
 		rounds := 4
 		if testing.Short() {
 			rounds = 1

@@ -13,7 +13,7 @@ import (
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/engine/enginetest"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 func TestOneBitFlippedAnywhereNeverChangesAnAnswer(t *testing.T) {
@@ -28,7 +28,7 @@ func TestOneBitFlippedAnywhereNeverChangesAnAnswer(t *testing.T) {
 		{"in the synced part of a log", false, ".mem"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := seed.Rand(t)
+			r := seedtest.Rand(t)
 			dir := t.TempDir()
 			want, image := fillForRot(t, dir, r, c.close)
 			rounds := 40

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/etalon-kv/etalon/engine"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 func mustOpen(t *testing.T, dir string, o Options) *store {
@@ -160,7 +160,7 @@ func TestDamagedPagesNeverPanic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	refused, ended := 0, 0
 	for range 60 {
 		bad := append([]byte(nil), good...)

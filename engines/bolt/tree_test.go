@@ -11,13 +11,13 @@ import (
 	"testing"
 
 	"github.com/etalon-kv/etalon/engine"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 // TestTreeAnswersWhatBboltDoes looks up keys that are there, their neighbours and others, in trees
 // of random shape, by the own way and by bbolt's. The own way must never give up on a sound tree.
 func TestTreeAnswersWhatBboltDoes(t *testing.T) {
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	rounds := 24
 	if testing.Short() {
 		rounds = 6
@@ -255,7 +255,7 @@ func pairsOf(t *testing.T, r *rand.Rand, sp *space, lo, hi []byte, back, odd boo
 
 // TestScansOfPagesAreThoseOfBbolt walks over random parts of random trees by both ways.
 func TestScansOfPagesAreThoseOfBbolt(t *testing.T) {
-	r := rand.New(rand.NewPCG(seed.Of(t), 1))
+	r := rand.New(rand.NewPCG(seedtest.Of(t), 1))
 	for round := range 8 {
 		s := mustOpen(t, t.TempDir(), Options{PageBytes: []int{1024, 4096}[r.IntN(2)], FillPercent: []float64{0, 0.1, 1}[r.IntN(3)]})
 		keys := randomTree(t, r, s, round%4)

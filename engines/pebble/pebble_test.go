@@ -19,7 +19,7 @@ import (
 
 	"github.com/etalon-kv/etalon/engine"
 	"github.com/etalon-kv/etalon/engine/enginetest"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 func must(t testing.TB, err error) {
@@ -192,7 +192,7 @@ func TestABatchOverTheLimitIsRefusedAndStopsGrowing(t *testing.T) {
 }
 
 func TestOneBitFlippedAnywhereNeverChangesAnAnswer(t *testing.T) {
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	dir := t.TempDir()
 	want := fillForRot(t, dir, r)
 	image := readTree(t, dir)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/mvcc"
 )
 
@@ -142,7 +142,7 @@ func Crash(t *testing.T, h Harness) {
 		t.Skip("the engine keeps nothing: Caps.Persistent is false")
 	}
 	t.Run("a store killed at random moments keeps every acknowledged revision and its chain", func(t *testing.T) {
-		r := seed.Rand(t)
+		r := seedtest.Rand(t)
 		seed := r.Uint64()
 		twin, n := h.build(t).store, uint64(0) // never killed
 		var acked uint64

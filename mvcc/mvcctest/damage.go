@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/etalon-kv/etalon/engine"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/mvcc"
 )
 
@@ -67,7 +67,7 @@ func testDamage(t *testing.T, h Harness) {
 	}
 	t.Run("a flipped bit of a record is an error that names it, in an open store and at open", func(t *testing.T) {
 		x, good := damaged(t, h)
-		r := seed.Rand(t)
+		r := seedtest.Rand(t)
 		for _, p := range good {
 			for i := range p.value {
 				bit := r.IntN(8)
@@ -95,7 +95,7 @@ func testDamage(t *testing.T, h Harness) {
 	t.Run("a record of another history breaks the chain", func(t *testing.T) { testForeign(t, h) })
 	t.Run("a record that is missing or stands elsewhere is an error at open", func(t *testing.T) {
 		x, good := damaged(t, h)
-		r := seed.Rand(t)
+		r := seedtest.Rand(t)
 		for n, p := range good {
 			edit(t, x.backend, func(w engine.Batch) { w.Delete(1, p.key) })
 			if n < len(good)-1 { // without the last it is the state before
@@ -176,7 +176,7 @@ func testRot(t *testing.T, h Harness) {
 		want, err := everything(x.store)
 		must(t, err)
 		x.close(t, true)
-		r := seed.Rand(t)
+		r := seedtest.Rand(t)
 		caught := 0
 		for range rounds(5, 15) {
 			dir := t.TempDir()

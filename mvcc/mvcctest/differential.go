@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/etalon-kv/etalon/engine"
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 // Differential drives stores over all of hs with one random history, and demands of all the twin's
@@ -28,7 +28,7 @@ func Differential(t *testing.T, hs []Harness) {
 	if isChild(t, func(dir string, seed uint64, report io.Writer) { playOn(t, hs, dir, seed, report) }) {
 		return
 	}
-	name, r := t.Name(), seed.Rand(t)
+	name, r := t.Name(), seedtest.Rand(t)
 	total, kills := rounds(80, 140), 0
 	for range seeds(t) {
 		seed, dir := r.Uint64(), t.TempDir()

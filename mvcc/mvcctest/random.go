@@ -4,12 +4,12 @@ import (
 	"context"
 	"testing"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 func testRandom(t *testing.T, h Harness) {
 	t.Run("random histories give the answers of the twin", func(t *testing.T) {
-		r := author{seed.Rand(t), 40}
+		r := author{seedtest.Rand(t), 40}
 		for range rounds(1, 2) {
 			x := h.build(t)
 			p := newPlay(r, x)

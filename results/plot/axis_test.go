@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/results"
 )
 
@@ -64,7 +64,7 @@ func TestFormatsKeepThreeDigits(t *testing.T) {
 }
 
 func TestACurveIsTheSortedLatencies(t *testing.T) {
-	rng := seed.Rand(t)
+	rng := seedtest.Rand(t)
 	for _, n := range []int{1, 2, 3, 10, 1000, 12_345} {
 		h, all := results.NewHistogram(), make([]float64, n)
 		for i := range all {

@@ -7,7 +7,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 )
 
 // random makes messages.
@@ -15,7 +15,7 @@ type random struct{ *rand.Rand }
 
 // newRandom prints its seed; ETALON_SEED replays one.
 func newRandom(t *testing.T) random {
-	return random{seed.Rand(t)}
+	return random{seedtest.Rand(t)}
 }
 
 func (r random) bool() bool { return r.IntN(2) == 0 }

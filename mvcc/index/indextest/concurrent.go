@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
@@ -49,7 +49,7 @@ type race struct {
 }
 
 func testConcurrent(t *testing.T, open func() index.Index) {
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	keys := pool(r, 400)
 	steps, w := script(r, keys, rounds(t, 4000))
 	c := race{x: open(), w: w, keys: keys}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
@@ -89,7 +89,7 @@ func (h *history) bound() []byte {
 }
 
 func testRandom(t *testing.T, open func() index.Index) {
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	for round := range rounds(t, 6) {
 		h := history{x: open(), w: newTwin(), r: r, keys: pool(r, 10<<(round%4*2))}
 		for range 600 {
@@ -116,7 +116,7 @@ func testRandom(t *testing.T, open func() index.Index) {
 // testSlices leaves compactions half way, writes between their slices, and goes on with a later
 // revision.
 func testSlices(t *testing.T, open func() index.Index) {
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	h := history{x: open(), w: newTwin(), r: r, keys: pool(r, 1500)}
 	for range rounds(t, 12) {
 		for range 100 {
@@ -141,7 +141,7 @@ func testSlices(t *testing.T, open func() index.Index) {
 // testHotKey writes few keys very often, so that their histories outgrow any inline form, and
 // compacts them to all lengths.
 func testHotKey(t *testing.T, open func() index.Index) {
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	h := history{x: open(), w: newTwin(), r: r, keys: []string{"hot", "hotter", "warm"}}
 	for i := range 1500 {
 		h.txn(t, 3)
@@ -169,7 +169,7 @@ func testHotKey(t *testing.T, open func() index.Index) {
 }
 
 func testEmptied(t *testing.T, open func() index.Index) {
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	x, w := open(), newTwin()
 	empty := x.Stats().Bytes
 	keys := pool(r, 3000)

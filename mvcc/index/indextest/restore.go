@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
 // testRestore rebuilds indexes at moments of a random history, in random chunks, from what an
 // engine would hold then, and lets the history go on with the rebuilt one.
 func testRestore(t *testing.T, open func() index.Index) {
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	for range rounds(t, 4) {
 		h := history{x: open(), w: newTwin(), r: r, keys: pool(r, 50<<(2*r.IntN(3)))}
 		for range 4 {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/etalon-kv/etalon/internal/seed"
+	"github.com/etalon-kv/etalon/internal/seedtest"
 	"github.com/etalon-kv/etalon/mvcc/index"
 )
 
@@ -107,7 +107,7 @@ func edgeKeys() (keys []string) {
 }
 
 func testEdgeKeys(t *testing.T, open func() index.Index) {
-	r := seed.Rand(t)
+	r := seedtest.Rand(t)
 	keys := edgeKeys()
 	for range 2 {
 		x, w := open(), newTwin()

@@ -1,5 +1,5 @@
-// Package seed gives tests their randomness: new each time, printed, and repeated on demand.
-package seed
+// Package seedtest gives tests their randomness: new each time, printed, and repeated on demand.
+package seedtest
 
 import (
 	"math/rand/v2"
