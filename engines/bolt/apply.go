@@ -97,7 +97,7 @@ type writer struct {
 
 // yieldOps is how many operations are put in before others that are ready have their turn. A large commit
 // is nobody's hurry, and the runtime would let it go on for 10 ms.
-const yieldOps = 16
+const yieldOps = 64
 
 func (w *writer) apply(b *batch) error {
 	ops := b.ordered()
