@@ -7,7 +7,7 @@
 #	tax                              time through the contract over time by the library alone, geometric mean
 #	buffered/speedup                 bolt: synced put alone over a put through Buffered
 #	buffered/read                    bolt: reads through Buffered over bare ones, beside 5000 pending overwrites:
-#	                                 geometric mean over get and scan of 100 in a store of 1,000,000 keys
+#	                                 the worse of get and scan of 100 in a store of 1,000,000 keys
 #	buffered/read/keys=N/op=OP       each of them, in a store of 1,000,000 keys and in one of 100,000
 #	wal/syncs, wal/written           raft/wal: syncs a batch, and bytes written a byte of data, at 64 x 256 bytes
 #	wal/recover                      seconds to open a log of a million such entries, from a warm cache
@@ -122,7 +122,7 @@ measure_buffered() {
 	while read -r name ratio; do
 		figure "buffered/read/${name#*/}" "$ratio"
 	done <<<"$reads"
-	figure buffered/read "$(grep /keys=1000000/ <<<"$reads" | geomean)"
+	figure buffered/read "$(grep /keys=1000000/ <<<"$reads" | worst)"
 }
 
 measure_wal() {
