@@ -78,9 +78,15 @@ func (c *cluster) start(ctx context.Context) error {
 
 // name has an id replaced by word, in all forms that etcdctl prints.
 func (c *cluster) name(id uint64, word string) {
-	// Some commands pad an id to 16 digits with spaces.
-	c.words = append(c.words, fmt.Sprintf("%16x", id), word, fmt.Sprintf("%x", id), word, fmt.Sprint(id), word)
 	c.vars[word] = fmt.Sprintf("%x", id)
+	c.replace(c.vars[word], word)
+	c.replace(fmt.Sprint(id), word)
+}
+
+// replace has an id, as etcdctl prints it, replaced by word.
+func (c *cluster) replace(id, word string) {
+	// Some commands pad an id of fewer than 16 digits with spaces, beside the one that is always there.
+	c.words = append(c.words, fmt.Sprintf(" %16s", id), " "+word, id, word)
 }
 
 // learnLeader fills the variables leader and follower, addresses, and followerID.

@@ -182,7 +182,7 @@ func compareCommand(ctx context.Context, t *testing.T, both *[2]*cluster, c ctl)
 		if c.learn != "" {
 			if found := regexp.MustCompile(c.learn).FindStringSubmatch(out[i]); found != nil {
 				cl.vars[c.as] = found[1]
-				cl.words = append(cl.words, found[1], strings.ToUpper(c.as))
+				cl.replace(found[1], strings.ToUpper(c.as))
 			}
 		}
 		out[i] = c.shape.of(cl.plain(withoutLogs(out[i])))
