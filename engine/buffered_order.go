@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/etalon-kv/etalon/internal/prefix"
 )
@@ -152,7 +153,7 @@ func (o *order) with(more []*node) *order {
 	for len(more) > 0 {
 		i, n := max(o.row(more[0].key), 0), len(more)
 		if i+1 < len(o.rows) {
-			n = below(more, o.rows[i+1].nodes[0].key)
+			n = nodesBelow(more, o.rows[i+1].nodes[0].key)
 		}
 		next.rows = append(next.rows, o.rows[at:i]...)
 		next.heads = append(next.heads, o.heads[at:i]...)
@@ -170,30 +171,56 @@ func (o *order) with(more []*node) *order {
 	return next
 }
 
-// below tells how many of the sorted nodes come before key.
-func below(nodes []*node, key []byte) int {
+// nodesBelow tells how many of the sorted nodes come before key.
+func nodesBelow(nodes []*node, key []byte) int {
 	n, _ := slices.BinarySearchFunc(nodes, key, func(n *node, key []byte) int { return bytes.Compare(n.key, key) })
 	return n
 }
 
+// comparePrefix is negative if key comes before all that begins with the prefix, and 0 if it begins
+// with it itself.
+func (o *order) comparePrefix(key []byte) int {
+	return bytes.Compare(key[:min(len(key), len(o.prefix))], o.prefix)
+}
+
+// compare is negative if key comes before the one at a place of row r, which it seldom has to read.
+func (o *order) compare(key []byte, r *row, at int) int {
+	if c := o.comparePrefix(key); c != 0 {
+		return c
+	}
+	if c := r.comparePrefix(key, len(o.prefix)); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(prefix.Head(key[r.prefix:]), r.heads[at]); c != 0 {
+		return c
+	}
+	if len(key) == r.length {
+		return 0
+	}
+	return bytes.Compare(key, r.nodes[at].key)
+}
+
 // row returns the last row that begins at or before key, -1 if none does.
 func (o *order) row(key []byte) int {
-	switch c := bytes.Compare(key[:min(len(key), len(o.prefix))], o.prefix); {
+	switch c := o.comparePrefix(key); {
 	case c < 0:
 		return -1
 	case c > 0:
 		return len(o.rows) - 1
 	}
-	h, lo, hi := prefix.Head(key[len(o.prefix):]), 0, len(o.heads)
-	for lo < hi {
-		i := int(uint(lo+hi) >> 1)
-		if o.heads[i] < h || o.heads[i] == h && bytes.Compare(o.rows[i].nodes[0].key, key) <= 0 {
-			lo = i + 1
-		} else {
-			hi = i
-		}
+	return o.rowBehind(key)
+}
+
+// rowBehind is row for a key that begins with the prefix.
+func (o *order) rowBehind(key []byte) int {
+	h := prefix.Head(key[len(o.prefix):])
+	at := below(o.heads, h)
+	if at < len(o.heads) && o.heads[at] == h {
+		at += sort.Search(len(o.heads)-at, func(i int) bool {
+			return o.heads[at+i] > h || bytes.Compare(o.rows[at+i].nodes[0].key, key) > 0
+		})
 	}
-	return lo - 1
+	return at - 1
 }
 
 // place is where a key stands in an order.
@@ -201,11 +228,17 @@ type place struct{ row, at int }
 
 // seek returns the place of the first key at or after key; behind the last row if there is none.
 func (o *order) seek(key []byte) place {
-	i := o.row(key)
+	switch c := o.comparePrefix(key); {
+	case c < 0:
+		return place{}
+	case c > 0:
+		return place{row: len(o.rows)}
+	}
+	i := o.rowBehind(key)
 	if i < 0 {
 		return place{}
 	}
-	at := o.rows[i].below(key)
+	at := o.rows[i].below(key, len(o.prefix))
 	if at == o.rows[i].n {
 		return place{i + 1, 0}
 	}

@@ -75,6 +75,12 @@ func TestGroupIsInOrderWhenAsked(t *testing.T) {
 			k := []byte{"ab"[r.IntN(2)], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 			return k[:1+r.IntN(len(k))]
 		},
+		"many keys that begin alike, and few others": func(r *rand.Rand, i int) []byte {
+			if i%500 == 0 {
+				return fmt.Appendf(nil, "a%d", i)
+			}
+			return fmt.Appendf(nil, "beginning%09d", r.IntN(1e6))
+		},
 		"keys of any bytes": func(r *rand.Rand, _ int) []byte {
 			k := make([]byte, 1+r.IntN(4))
 			for i := range k {

@@ -89,29 +89,34 @@ func walk(t *testing.T, snap engine.Snapshot, s engine.Space, lo, hi []byte, mos
 // for them.
 type posing struct {
 	engine.Backend
-	caps engine.Caps
+	caps  engine.Caps
+	chunk int // pairs at most
 }
 
 func (p posing) Caps() engine.Caps { return p.caps }
 
 func (p posing) Snapshot() (engine.Snapshot, error) {
 	s, err := p.Backend.Snapshot()
-	return ahead{s}, err
+	return ahead{s, p.chunk}, err
 }
 
 // ahead is a snapshot whose iterators are Chunkers.
-type ahead struct{ engine.Snapshot }
+type ahead struct {
+	engine.Snapshot
+	chunk int
+}
 
 func (a ahead) Scan(s engine.Space, lo, hi []byte) engine.Iterator {
-	return &chunked{Iterator: a.Snapshot.Scan(s, lo, hi)}
+	return &chunked{most: a.chunk, Iterator: a.Snapshot.Scan(s, lo, hi)}
 }
 
 func (a ahead) ScanBack(s engine.Space, lo, hi []byte) engine.Iterator {
-	return &chunked{Iterator: a.Snapshot.ScanBack(s, lo, hi)}
+	return &chunked{most: a.chunk, Iterator: a.Snapshot.ScanBack(s, lo, hi)}
 }
 
 type chunked struct {
 	engine.Iterator
+	most  int
 	chunk []engine.Pair
 	lent  [][]byte
 }
@@ -121,7 +126,7 @@ func (c *chunked) Chunk(most int) []engine.Pair {
 		copy(b, "????")
 	}
 	c.chunk, c.lent = c.chunk[:0], c.lent[:0]
-	for len(c.chunk) < min(most, 5) && c.Next() {
+	for len(c.chunk) < min(most, c.most) && c.Next() {
 		p := engine.Pair{Key: bytes.Clone(c.Key()), Value: append([]byte{}, c.Value()...)}
 		c.chunk, c.lent = append(c.chunk, p), append(c.lent, p.Key, p.Value)
 	}
@@ -136,6 +141,7 @@ type twinRun struct {
 	b     engine.Backend
 	state twin
 	views []twinView
+	kind  int // of keys
 }
 
 type twinView struct {
@@ -164,8 +170,8 @@ func TestBufferedShowsWhatItsTwinShows(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r := &twinRun{t: t, rand: rand.New(rand.NewPCG(first, uint64(i*10+j))), inner: bare, state: twin{}}
-				if r.b, err = engine.Buffered(posing{bare, c}, p); err != nil {
+				r := &twinRun{t: t, rand: rand.New(rand.NewPCG(first, uint64(i*10+j))), inner: bare, state: twin{}, kind: (i + j) % keyKinds}
+				if r.b, err = engine.Buffered(posing{bare, c, []int{5, 50, 100}[r.kind]}, p); err != nil {
 					t.Fatal(err)
 				}
 				for range steps {
@@ -203,12 +209,22 @@ func (r *twinRun) step() {
 	}
 }
 
-// key is short, from few letters, so that histories meet; the ends of the order are among them.
+const keyKinds = 3
+
+// key is one of few, so that histories meet: short, with the ends of the order among them; or alike in
+// more bytes than are compared at once; or a number, of which there are more and not evenly spread.
 func (r *twinRun) key() []byte {
 	letters := []byte{0, 'a', 'b', 0xff}
+	letter := func() byte { return letters[r.rand.IntN(len(letters))] }
+	switch r.kind {
+	case 1:
+		return append(append([]byte{letter(), letter()}, " all alike "...), letter())
+	case 2:
+		return fmt.Appendf(nil, "number %03x", 1+r.rand.IntN(1<<r.rand.IntN(10)))
+	}
 	k := make([]byte, 1+r.rand.IntN(3))
 	for i := range k {
-		k[i] = letters[r.rand.IntN(len(letters))]
+		k[i] = letter()
 	}
 	return k
 }
