@@ -16,7 +16,7 @@ import (
 // that a short scan reads little in vain.
 const (
 	chunkFirst = 2
-	chunkMax   = 64
+	chunkMax   = 128
 )
 
 // walker is the reusable part of an iterator.
