@@ -2,6 +2,7 @@ package faulttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -69,13 +71,20 @@ func newCluster(dir string, n int, argv func(i int) []string) (*cluster, error) 
 	return c, nil
 }
 
-// freeAddr returns a loopback address that was free a moment ago. Its port is below those that connections
-// get by themselves, so that it stays free while a member is down.
+// given are the ports that freeAddr has returned.
+var given sync.Map
+
+// freeAddr returns a loopback address that was free a moment ago, another each time. Its port is below those that
+// connections get by themselves, so that it stays free while a member is down.
 func freeAddr() (string, error) {
-	var err error
-	for range 100 {
+	err := errors.New("every port was given away")
+	for range 1000 {
+		port := 21_000 + rand.IntN(11_000) // below are those of difftest, which runs beside this
+		if _, twice := given.LoadOrStore(port, true); twice {
+			continue
+		}
 		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000))); err == nil {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			return l.Addr().String(), l.Close()
 		}
 	}

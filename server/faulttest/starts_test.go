@@ -226,8 +226,10 @@ func largeValues(t *testing.T, etalon string) {
 		if err == nil {
 			t.Errorf("%s takes it in a transaction", m.name)
 		}
-		_, err = cl.Put(c.ctx, "fits/"+m.name, fits)
-		must(t, err)
+		c.insist("a value that fits", func(ctx context.Context) error {
+			_, err := cl.Put(ctx, "fits/"+m.name, fits)
+			return err
+		})
 	}
 	must(t, agree(c.ctx, c.cluster))
 	must(t, c.died())
