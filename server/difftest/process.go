@@ -3,7 +3,9 @@ package difftest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -78,14 +80,24 @@ func newServer(name, binary, dir string, extra ...string) (*server, error) {
 	return &server{name: name, argv: argv, client: client}, nil
 }
 
-// freeAddr returns a loopback address that was free a moment ago.
+// given are the ports that freeAddr has returned.
+var given sync.Map
+
+// freeAddr returns a loopback address that was free a moment ago, another each time. Its port is below those that
+// connections and listeners get by themselves, so that it stays free until the server listens, and while it is down.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	err := errors.New("every port was given away")
+	for range 100 {
+		port := 10_000 + rand.IntN(11_000) // above are those of faulttest, which runs beside this
+		if _, twice := given.LoadOrStore(port, true); twice {
+			continue
+		}
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", err
 }
 
 // start runs the process and waits until it serves.
