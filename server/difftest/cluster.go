@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
@@ -25,7 +26,8 @@ func newCluster(name, binary, dir string, n int, extra ...string) (*cluster, err
 	var urls []string
 	for i := range n {
 		m := fmt.Sprint("m", i+1)
-		s, err := newServer(name+"-"+m, binary, dir, extra...)
+		// No election because the machine was busy: commands name the leader, and fail without one.
+		s, err := newServer(name+"-"+m, binary, dir, append(extra[:len(extra):len(extra)], "--heartbeat-interval", "500", "--election-timeout", "5000")...)
 		if err != nil {
 			return nil, err
 		}
@@ -89,20 +91,37 @@ func (c *cluster) replace(id, word string) {
 	c.words = append(c.words, fmt.Sprintf(" %16s", id), " "+word, id, word)
 }
 
-// learnLeader fills the variables leader and follower, addresses, and followerID.
+// learnLeader waits until all members name one leader, and fills the variables leader and follower, addresses,
+// and followerID.
 func (c *cluster) learnLeader(ctx context.Context) error {
+	for {
+		agreed, err := c.askLeader(ctx)
+		if agreed || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (c *cluster) askLeader(ctx context.Context) (agreed bool, err error) {
+	leaders := map[uint64]bool{}
 	for _, s := range c.members {
 		st, err := pb.NewMaintenanceClient(s.conn).Status(ctx, &pb.StatusRequest{})
 		if err != nil {
-			return err
+			return false, err
 		}
+		leaders[st.Leader] = true
 		if st.Leader == st.Header.MemberId {
 			c.vars["leader"] = s.client
 		} else {
 			c.vars["follower"], c.vars["followerID"] = s.client, fmt.Sprintf("%x", st.Header.MemberId)
 		}
 	}
-	return nil
+	return len(leaders) == 1 && !leaders[0], nil
 }
 
 func (c *cluster) stop() (err error) {

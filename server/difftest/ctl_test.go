@@ -168,6 +168,11 @@ func compareCommand(ctx context.Context, t *testing.T, both *[2]*cluster, c ctl)
 	var failed [2]bool
 	var wg sync.WaitGroup
 	for i := range both {
+		if c.at == "leader" || c.at == "follower" {
+			if err := both[i].learnLeader(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
 		wg.Go(func() {
 			text, err := run(ctx, both[i], c)
 			failed[i] = err != nil
@@ -186,11 +191,6 @@ func compareCommand(ctx context.Context, t *testing.T, both *[2]*cluster, c ctl)
 			}
 		}
 		out[i] = c.shape.of(cl.plain(withoutLogs(out[i])))
-		if strings.HasPrefix(c.args, "move-leader") {
-			if err := cl.learnLeader(ctx); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
 	if out[0] != out[1] || failed[0] != failed[1] {
 		t.Errorf("etcd (failed: %v):\n%s\netalon (failed: %v):\n%s", failed[0], out[0], failed[1], out[1])
@@ -236,8 +236,8 @@ func run(ctx context.Context, c *cluster, cmd ctl) (string, error) {
 	select {
 	case <-out.seen:
 		text, _, _ := strings.Cut(out.String(), cmd.until)
-		err = p.Process.Signal(syscall.SIGINT)
-		<-exited // with a status that says it was interrupted
+		err = p.Process.Signal(syscall.SIGTERM) // a shell's background jobs ignore SIGINT, and so do their children
+		<-exited                                // with a status that says it was ended
 		return text + cmd.until, err
 	case err := <-exited:
 		return out.String(), errors.Join(errors.New("it ended by itself"), err)
