@@ -40,6 +40,9 @@ func (s *store) Apply(b engine.Batch, _ bool) error {
 		if err == nil {
 			used, err = s.measure()
 		}
+		if err == nil {
+			err = s.grown(used)
+		}
 		if err != nil {
 			return s.guard.Fail(err)
 		}
@@ -83,7 +86,8 @@ func (s *store) commit(b *batch) (err error) {
 		return fmt.Errorf("bolt: commit: %w", err)
 	}
 	stats := tx.Stats()
-	return s.committed(&stats)
+	s.committed(&stats)
+	return nil
 }
 
 // writer carries the bucket in use from one operation to the next.

@@ -18,7 +18,8 @@ type store struct {
 
 	batches, ops   atomic.Int64
 	written, syncs atomic.Int64
-	live, disk     atomic.Int64 // as of the last commit: bytes that content and file take
+	live           atomic.Int64 // bytes that the content takes, as of the last commit
+	disk           atomic.Int64 // bytes that the file took when somebody last asked
 	fileBytes      int64        // as of the last growth; the writer's
 	populated      int64        // what is before it is in the page table, or was never written here
 }
@@ -62,6 +63,7 @@ func (s *store) Caps() engine.Caps {
 func (s *store) Close() error {
 	return s.guard.Close(func() error {
 		s.views.drop()
+		s.diskBytes()
 		err := s.db.close(s.opts.Logger)
 		if err != nil {
 			err = fmt.Errorf("bolt: close: %w", err)

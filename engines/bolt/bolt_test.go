@@ -3,6 +3,7 @@ package bolt
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -370,5 +371,51 @@ func TestKeysInOrderFillTheirPages(t *testing.T) {
 		if got := perByte(c.o, c.from, c.step); got < c.least || got > c.most {
 			t.Errorf("%s: %.2f bytes live a byte of content, want %.1f to %.1f", c.name, got, c.least, c.most)
 		}
+	}
+}
+
+// The size of the file is seldom looked at, but no growth of it is missed.
+func TestStatsCountTheSyncsOfAGrowingFile(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(dir, Options{GrowBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := func() int64 {
+		info, err := os.Stat(filepath.Join(engine.DataPath(dir), "data.bolt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	r, want, grown := rand.New(rand.NewPCG(1, 1)), db.Stats().Syncs, 0
+	b := db.NewBatch()
+	for range 300 {
+		before := size()
+		b.Reset()
+		for range r.IntN(10) + 1 {
+			b.Set(1, fmt.Appendf(nil, "%05d", r.IntN(5000)), make([]byte, 300))
+		}
+		if err := db.Apply(b, true); err != nil {
+			t.Fatal(err)
+		}
+		want += 2
+		if size() > before {
+			want++
+			grown++
+		}
+		if got := db.Stats().Syncs; got != want {
+			t.Fatalf("%d syncs, want %d, in a file of %d bytes", got, want, size())
+		}
+	}
+	if grown < 5 {
+		t.Fatalf("the file has grown %d times", grown)
+	}
+	disk := db.Stats().DiskBytes
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := db.Stats().DiskBytes; got != disk || got == 0 {
+		t.Fatalf("after Close the file takes %d bytes, before it took %d", got, disk)
 	}
 }
