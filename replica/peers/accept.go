@@ -34,9 +34,32 @@ func (t *TCP) accept(l net.Listener) {
 		if t.cfg.ServerTLS != nil {
 			c = tls.Server(c, t.cfg.ServerTLS)
 		}
+		// Here and not in serve, whose goroutines run in any order: the oldest are to go.
+		t.shake(c)
 		if !t.run(func() { t.serve(c) }) {
 			_ = c.Close()
 		}
+	}
+}
+
+// shake enters c among the handshakes under way, in the place of the oldest if there are too many: an honest
+// one is done in a moment.
+func (t *TCP) shake(c net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.shaking) >= t.cfg.MaxHandshakes {
+		_ = t.shaking[0].Close()
+		t.shaking = slices.Delete(t.shaking, 0, 1)
+	}
+	t.shaking = append(t.shaking, c)
+}
+
+// shaken takes c out again.
+func (t *TCP) shaken(c net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.shaking, c); i >= 0 {
+		t.shaking = slices.Delete(t.shaking, i, i+1)
 	}
 }
 
@@ -67,24 +90,7 @@ func (t *TCP) serve(c net.Conn) {
 
 // welcome reads the greeting and answers it. Nothing behind it is looked at before.
 func (t *TCP) welcome(c net.Conn) (hello, error) {
-	t.mu.Lock()
-	if t.closed {
-		t.mu.Unlock()
-		return hello{}, ErrClosed
-	}
-	if len(t.shaking) >= t.cfg.MaxHandshakes {
-		_ = t.shaking[0].Close() // an honest one is done in a moment
-		t.shaking = slices.Delete(t.shaking, 0, 1)
-	}
-	t.shaking = append(t.shaking, c)
-	t.mu.Unlock()
-	defer func() {
-		t.mu.Lock()
-		if i := slices.Index(t.shaking, c); i >= 0 {
-			t.shaking = slices.Delete(t.shaking, i, i+1)
-		}
-		t.mu.Unlock()
-	}()
+	defer t.shaken(c)
 	if err := c.SetDeadline(time.Now().Add(t.cfg.HandshakeTimeout)); err != nil {
 		return hello{}, err
 	}

@@ -316,7 +316,7 @@ func TestGarbageHurtsNobody(t *testing.T) {
 }
 
 func TestAThousandConnectionsThatNeverGreet(t *testing.T) {
-	b, earB, addr := member(t, 2, func(c *Config) { c.MaxHandshakes = 16 })
+	b, earB, addr := member(t, 2, func(c *Config) { c.MaxHandshakes, c.HandshakeTimeout = 16, time.Hour })
 	a, earA, _ := member(t, 1, nil)
 	a.SetPeers([]Peer{{ID: 2, Addrs: []string{addr}}})
 	var conns []net.Conn
@@ -329,8 +329,14 @@ func TestAThousandConnectionsThatNeverGreet(t *testing.T) {
 	}
 	talk(t, a, earB, earA, 1, 2)
 	b.mu.Lock()
-	if n := len(b.shaking); n > 16 {
-		t.Errorf("%d handshakes are under way, the bound is 16", n)
+	n := len(b.shaking)
+	if n == 0 || n > 16 {
+		t.Errorf("%d handshakes are under way, want some and at most 16", n)
+	}
+	for i, c := range b.shaking { // the newest
+		if got, want := c.RemoteAddr().String(), conns[len(conns)-n+i].LocalAddr().String(); got != want {
+			t.Errorf("handshake %d of %d under way is with %s, want %s", i, n, got, want)
+		}
 	}
 	b.mu.Unlock()
 	for _, c := range conns {
