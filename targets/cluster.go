@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/etalon-kv/etalon/bench"
+	"github.com/etalon-kv/etalon/internal/freeport"
 	"github.com/etalon-kv/etalon/results"
 )
 
@@ -74,7 +74,7 @@ func StartCluster(ctx context.Context, cfg ClusterConfig, ready func(context.Con
 }
 
 func (c *Cluster) start(ctx context.Context, ready func(context.Context, []string) error) error {
-	ports, err := freePorts(2 * c.cfg.Nodes)
+	ports, err := freeport.Find(2 * c.cfg.Nodes)
 	if err != nil {
 		return err
 	}
@@ -128,20 +128,6 @@ func (c *Cluster) await(ctx context.Context, ready func(context.Context, []strin
 		return cause
 	}
 	return err
-}
-
-// freePorts finds addresses on loopback that nobody listens on.
-func freePorts(n int) ([]string, error) {
-	var all []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("targets: find a free port: %w", err)
-		}
-		defer l.Close() // in the end: until then nobody gets it twice
-		all = append(all, l.Addr().String())
-	}
-	return all, nil
 }
 
 func (c *Cluster) dir(i int) string { return filepath.Join(c.cfg.Dir, fmt.Sprint("member-", i+1)) }

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/etalon-kv/etalon/internal/freeport"
 )
 
 // layout is what a cluster's directory is for: the file DIR/cluster.json. Members know each other by
@@ -105,19 +107,14 @@ func (o *clusterOptions) newLayout() (*layout, error) {
 	return l, nil
 }
 
-// ports are two addresses a member: from --port on, or free ones, all held at once so that they differ.
-func (o *clusterOptions) ports() (addrs []string, err error) {
+// ports are two addresses a member: from --port on, or free ones.
+func (o *clusterOptions) ports() ([]string, error) {
+	if o.port == 0 {
+		return freeport.Find(2 * o.nodes)
+	}
+	var addrs []string
 	for i := range 2 * o.nodes {
-		if o.port != 0 {
-			addrs = append(addrs, net.JoinHostPort("127.0.0.1", strconv.Itoa(o.port+i)))
-			continue
-		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
+		addrs = append(addrs, net.JoinHostPort("127.0.0.1", strconv.Itoa(o.port+i)))
 	}
 	return addrs, nil
 }

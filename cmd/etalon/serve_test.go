@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/etalon-kv/etalon/internal/freeport"
 )
 
 func TestWrongWordsToServe(t *testing.T) {
@@ -200,13 +201,14 @@ func TestVersionNamesTheCompatibleEtcd(t *testing.T) {
 }
 
 func TestServeAnswersOnOnePortLogsJSONAndRefusesASecondOnItsDirectory(t *testing.T) {
+	addrs, err := freeport.Find(6)
+	if err != nil {
+		t.Fatal(err)
+	}
 	port := func() string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return "http://" + l.Addr().String()
+		addr := addrs[0]
+		addrs = addrs[1:]
+		return "http://" + addr
 	}
 	client, peer, dir := port(), port(), filepath.Join(t.TempDir(), "data")
 	flags := func(client, peer string) []string {
