@@ -12,8 +12,8 @@ import (
 // The ports lie below those that systems give to whoever names none (from 32768 on under Linux, from 49152
 // elsewhere), so that no connection takes one before its server listens, or while that is down.
 const (
-	first = 20_000
-	ports = 12_000
+	first = 21_000 // below are those of server/difftest
+	ports = 11_000
 	tries = 1_000
 )
 

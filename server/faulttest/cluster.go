@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +15,8 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+
+	"github.com/etalon-kv/etalon/internal/freeport"
 )
 
 // member is one server process.
@@ -71,24 +71,21 @@ func newCluster(dir string, n int, argv func(i int) []string) (*cluster, error) 
 	return c, nil
 }
 
-// given are the ports that freeAddr has returned.
+// given are the addresses that freeAddr has returned.
 var given sync.Map
 
-// freeAddr returns a loopback address that was free a moment ago, another each time. Its port is below those that
-// connections get by themselves, so that it stays free while a member is down.
+// freeAddr returns a loopback address that was free a moment ago, another each time.
 func freeAddr() (string, error) {
-	err := errors.New("every port was given away")
 	for range 1000 {
-		port := 21_000 + rand.IntN(11_000) // below are those of difftest, which runs beside this
-		if _, twice := given.LoadOrStore(port, true); twice {
-			continue
+		found, err := freeport.Find(1)
+		if err != nil {
+			return "", err
 		}
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			return l.Addr().String(), l.Close()
+		if _, twice := given.LoadOrStore(found[0], true); !twice {
+			return found[0], nil
 		}
 	}
-	return "", err
+	return "", errors.New("every free address was given away")
 }
 
 // start runs the process of a member.
