@@ -140,11 +140,11 @@ func (m *merge) pick() {
 
 // beforeTop is negative if key comes before the top one in the direction of the walk.
 func (m *merge) beforeTop(key []byte) int {
-	if c := m.top.compare(key); !m.back {
-		return c
-	} else {
+	c := m.top.compare(key)
+	if m.back {
 		return -c
 	}
+	return c
 }
 
 // fill finds the next run, for which up to most pairs are taken from the base. None: all has been
@@ -175,8 +175,8 @@ func (m *merge) fill(most int) error {
 // free tells how many pairs of rest can be shown, and puts newer values into them.
 func (m *merge) free() (n int) {
 	for m.top != nil && n < len(m.rest) {
-		last := m.beforeTop(m.rest[len(m.rest)-1].Key)
-		if last < 0 {
+		c := m.beforeTop(m.rest[len(m.rest)-1].Key)
+		if c < 0 {
 			n = len(m.rest)
 			break
 		}
@@ -184,7 +184,7 @@ func (m *merge) free() (n int) {
 		if v == nil {
 			continue
 		}
-		same := last == 0
+		same := c == 0
 		if same {
 			n = len(m.rest) - 1
 		} else {
