@@ -75,7 +75,7 @@ func TestFractionOfEvenlySpreadKeys(t *testing.T) {
 	}
 }
 
-func TestFractionOfAnyKeysIsOne(t *testing.T) {
+func TestFractionIsFromZeroToOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	for range 20000 {
 		var heads [4]uint64
